@@ -1,0 +1,61 @@
+"""``toolkit demo``: every application on data that the toolkit makes, ending in one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toolkit.cli.options import emit, json_option
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder for the data, the runs and the page.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@json_option
+def demo(out: Path, seed: int, as_json: bool) -> None:
+    """Train on data that the toolkit makes itself, ending in one HTML page.
+
+    \b
+    Examples:
+      toolkit demo
+      toolkit demo --out /tmp/demo --seed 1
+    """
+    from toolkit.core import report
+    from toolkit.core.run_report import make_report
+
+    runs = [_ecg(out, seed)]
+    page = report.combine(
+        [make_report(run) for run in runs],
+        "toolkit demo",
+        "Synthetic data made on this machine: it shows what the commands do, not how well.",
+    )
+    path = report.write(page, out / "demo.html").resolve()
+    summary = {"page": str(path), "runs": [str(run.path) for run in runs]}
+    emit(summary, as_json, lambda: click.echo(f"\nOpen {path}"))
+
+
+def _ecg(out: Path, seed: int) -> Any:
+    """Synthetic records, once; then a classifier trained on half of them."""
+    from toolkit.cli import execution
+    from toolkit.core.distributed import Ranks
+    from toolkit.core.run import Run
+    from toolkit.ecg import synthetic
+
+    records = out / "data" / f"ecg-{seed}"
+    if not (records / "RECORDS").is_file():
+        synthetic.write_records(records, records=12, minutes=5, seed=seed)
+    flags = {"data_dir": records, "seed": seed}
+    config = execution.settings(
+        "ecg", "train", preset="synthetic", config_file=None, sets=(), **flags
+    )
+    run = Run.create(out / "runs", "ecg", "train", config)
+    execution.train(run, config, None, Ranks())
+    return run

@@ -1,0 +1,170 @@
+"""Options and output that the commands share."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder that holds the data sets [default: $TOOLKIT_DATA, then the user's cache].",
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of the run directories.",
+)
+
+
+class Duration(click.ParamType[float]):
+    """``30s``, ``5m``, ``1.5h`` or plain seconds, as seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds that ``value`` stands for."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        if match is None or float(match[1]) <= 0:
+            self.fail(f"{value!r} is no duration such as 30s, 5m or 1h", param, ctx)
+        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+class IntRanges(click.ParamType[list[int]]):
+    """``0-4,7`` as the list of whole numbers it names."""
+
+    name = "ranges"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        """The numbers that ``value`` names, in its order."""
+        numbers: list[int] = []
+        for part in str(value).split(","):
+            match = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
+            if match is None or (match[2] and int(match[2]) < int(match[1])):
+                self.fail(f"{value!r} is no list such as 0-9 or 0,3,5-7", param, ctx)
+            numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
+        return numbers
+
+
+def _apply(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def invocation_options(function: F) -> F:
+    """The options that bound one call of a run, not the run itself."""
+    max_time = click.option(
+        "--max-time", type=Duration(), help="Stop, resumable, after 30s, 5m, 1h."
+    )
+    devices = click.option(
+        "--devices", type=click.IntRange(1), default=1, help="Processes that train together."
+    )
+    return _apply(function, [max_time, devices])
+
+
+def run_options(function: F) -> F:
+    """The options of every verb that starts a run."""
+    path = click.Path(path_type=Path)
+    options = [
+        click.option("--preset", metavar="NAME", help="A named set of settings."),
+        click.option(
+            "--config",
+            "config_file",
+            type=path,
+            help="Settings from a TOML file, such as a run's config.toml.",
+        ),
+        click.option(
+            "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change one setting."
+        ),
+        click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of the whole run."),
+        click.option("--device", help="auto, cpu, cuda or cuda:N."),
+        click.option("--threads", type=click.IntRange(0), help="Torch threads; 0 = all cores."),
+        data_dir_option,
+        invocation_options,
+        runs_dir_option,
+        click.option(
+            "--run-dir",
+            type=path,
+            help="Make exactly this run directory instead of a new one below --runs-dir.",
+        ),
+        json_option,
+    ]
+    return _apply(function, options)
+
+
+def emit(result: Mapping[str, Any], as_json: bool, table: Callable[[], None] | None = None) -> None:
+    """Print ``result`` as pure JSON, or call ``table`` (by default a generic one)."""
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+    elif table is not None:
+        table()
+    else:
+        print_result(result)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table to stdout; plain and uncut when stdout is no terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    width = None if sys.stdout.isatty() else 200
+    table = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    Console(width=width, highlight=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def print_result(result: Mapping[str, Any]) -> None:
+    """Print a result: its scalars, then a table for each group of rows it holds."""
+    plain = {k: v for k, v in result.items() if not isinstance(v, Mapping | list)}
+    flat = {k: v for k, v in result.items() if _is_flat(v)}
+    rows = list(plain.items())
+    rows += [
+        (key, "  ".join(f"{k} {_cell(v)}" for k, v in value.items())) for key, value in flat.items()
+    ]
+    print_table("", ("", ""), rows)
+    for key, value in result.items():
+        _print_group(key, value)
+
+
+def _is_flat(value: Any) -> bool:
+    return isinstance(value, Mapping) and not any(
+        isinstance(item, Mapping | list) for item in value.values()
+    )
+
+
+def _print_group(title: str, value: Any) -> None:
+    named = (
+        value.items()
+        if isinstance(value, Mapping)
+        else enumerate(value if isinstance(value, list) else [])
+    )
+    rows = [(name, row) for name, row in named if _is_flat(row)]
+    if not rows:
+        return
+    columns = list(dict.fromkeys(key for _, row in rows for key in row))
+    click.echo()
+    cells = [(name, *(row.get(column) for column in columns)) for name, row in rows]
+    print_table(title, ("", *columns), cells)

@@ -1,0 +1,159 @@
+"""``toolkit runs``: list, show, resume, report on and verify run directories."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toolkit.cli.options import emit, invocation_options, json_option, print_table, runs_dir_option
+
+
+@click.group()
+def runs() -> None:
+    """List, show, resume, report on and verify runs.
+
+    RUN is a path, a unique prefix of a run's name, @last, or @last:ecg.
+    """
+
+
+@runs.command("list")
+@runs_dir_option
+@json_option
+def list_runs(runs_dir: Path, as_json: bool) -> None:
+    """List the runs, oldest first.
+
+    \b
+    Examples:
+      toolkit runs list
+      toolkit runs list --json
+    """
+    from toolkit.core.errors import ToolkitError
+    from toolkit.core.run import find_all
+
+    rows = []
+    for run in find_all(runs_dir):
+        try:
+            rows.append(_row(run))
+        except ToolkitError as error:
+            rows.append({"name": run.name, "state": "damaged", "error": error.what})
+    columns = ("name", "app", "verb", "state", "step", "seed")
+    cells = [[row.get(column) for column in columns] for row in rows]
+    emit({"runs": rows}, as_json, lambda: print_table("", columns, cells))
+
+
+def _row(run: Any) -> dict[str, Any]:
+    from toolkit.core.config import read_toml
+
+    status = run.status
+    config = read_toml(run.path / "config.toml")
+    return {
+        "name": run.name,
+        "path": str(run.path),
+        "app": run.app,
+        "verb": run.verb,
+        "state": status["state"],
+        "step": status["step"],
+        "steps": config.get("steps"),
+        "seed": config.get("seed"),
+        "created": run.environment["created"],
+        "heartbeat_age_s": round(time.time() - status["heartbeat_s"], 1),
+    }
+
+
+@runs.command()
+@click.argument("run_name", metavar="RUN")
+@runs_dir_option
+@json_option
+def show(run_name: str, runs_dir: Path, as_json: bool) -> None:
+    """Show a run's state, settings and result.
+
+    \b
+    Examples:
+      toolkit runs show @last
+      toolkit runs show @last:ecg --json
+    """
+    from toolkit.core.config import read_toml
+    from toolkit.core.run import resolve
+
+    run = resolve(run_name, runs_dir)
+    settings = read_toml(run.path / "config.toml")
+    facts = {"run": str(run.path), **_row(run), "config": settings}
+    emit({**facts, "metrics": run.metrics[-1:], "result": run.result or {}}, as_json)
+
+
+@runs.command()
+@click.argument("run_name", metavar="RUN")
+@click.option("--steps", type=click.IntRange(1), help="Move the run's end to this step.")
+@invocation_options
+@runs_dir_option
+@json_option
+def resume(run_name: str, steps: int | None, runs_dir: Path, as_json: bool, **how: Any) -> None:
+    """Go on with an unfinished run; a finished one is printed again.
+
+    Settings, seed and data stay what they were: only its end can be moved.
+
+    \b
+    Examples:
+      toolkit runs resume @last
+      toolkit runs resume @last:ecg --steps 3000
+    """
+    from toolkit.cli import execution
+    from toolkit.core.run import resolve
+
+    execution.resume(resolve(run_name, runs_dir), steps=steps, as_json=as_json, **how)
+
+
+@runs.command()
+@click.argument("run_name", metavar="RUN")
+@runs_dir_option
+@json_option
+def report(run_name: str, runs_dir: Path, as_json: bool) -> None:
+    """Write the run's page, report.html, anew.
+
+    \b
+    Examples:
+      toolkit runs report @last
+    """
+    from toolkit.core.run import resolve
+    from toolkit.core.run_report import write_report
+
+    run = resolve(run_name, runs_dir)
+    path = write_report(run)
+    emit({"run": str(run.path), "report": str(path)}, as_json, lambda: click.echo(path))
+
+
+@runs.command()
+@click.argument("run_name", metavar="RUN")
+@runs_dir_option
+@json_option
+def verify(run_name: str, runs_dir: Path, as_json: bool) -> None:
+    """Check every checkpoint of a run against its SHA-256.
+
+    \b
+    Examples:
+      toolkit runs verify @last
+    """
+    from toolkit.core import checkpoint
+    from toolkit.core.errors import CheckFailedError, RunError
+    from toolkit.core.run import resolve
+
+    run = resolve(run_name, runs_dir)
+    damaged = {}
+    found = checkpoint.steps(run.checkpoints)
+    for step in found:
+        try:
+            checkpoint.load(run.checkpoints / checkpoint.name_of(step))
+        except RunError as error:
+            damaged[str(step)] = error.what
+    whole = [step for step in found if str(step) not in damaged]
+    facts = {"run": str(run.path), "ok": not damaged, "whole": whole, "damaged": damaged}
+    emit(facts, as_json)
+    if damaged:
+        raise CheckFailedError(
+            f"{len(damaged)} of {len(found)} checkpoints are damaged",
+            where=", ".join(damaged.values()),
+            hint=f"toolkit runs resume {run.name} goes on from the newest whole one",
+        )

@@ -1,0 +1,140 @@
+"""``toolkit sweep``: run a command over seeds and settings, in processes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from toolkit.cli.options import (
+    Duration,
+    IntRanges,
+    emit,
+    json_option,
+    print_table,
+    runs_dir_option,
+)
+
+_OWN = ("seed", "threads", "devices", "run_dir")  # set by the sweep, for each cell
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("app")
+@click.argument("verb")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--seeds", type=IntRanges(), required=True, help="Seeds such as 0-9 or 0,3,5-7.")
+@click.option(
+    "--grid", multiple=True, metavar="KEY=A,B,…", help="Values of one setting; repeat for more."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=lambda: len(os.sched_getaffinity(0)),
+    show_default="one per core",
+    help="Cells that run at once, on one thread each.",
+)
+@click.option("--executor", type=click.Choice(["local"]), default="local", help="Where cells run.")
+@click.option("--max-time", type=Duration(), help="Stop each cell, resumable, after 30s, 5m, 1h.")
+@runs_dir_option
+@json_option
+def sweep(
+    app: str,
+    verb: str,
+    arguments: tuple[str, ...],
+    seeds: list[int],
+    grid: tuple[str, ...],
+    workers: int,
+    executor: str,
+    max_time: float | None,
+    runs_dir: Path,
+    as_json: bool,
+) -> None:
+    """Run APP VERB once for every seed and grid point; every other option is passed on to it.
+
+    Each cell is a run directory. The same command again leaves finished cells alone and goes on
+    with the others; more seeds or values add cells.
+
+    \b
+    Examples:
+      toolkit sweep ecg train --preset fragments17 --seeds 0-9 --workers 2
+      toolkit sweep ecg train --preset ec57 --seeds 0-2 --grid learning_rate=1e-3,3e-3 --json
+    """
+    options = _parse(app, verb, arguments)
+
+    from toolkit.cli.progress import for_stderr
+    from toolkit.core.executor import LocalPool
+    from toolkit.core.grid import Cell, digest, expand, parse_grid
+    from toolkit.core.sweep import Sweep, refuse_failures
+
+    folder = runs_dir / f"sweep-{app}-{verb}-{digest(app, verb, arguments)}"
+    cells = expand(folder, seeds, parse_grid(grid))
+    _check(app, verb, options, cells)
+
+    def command(cell: Cell) -> list[str]:
+        passed = [sys.executable, "-m", "toolkit", app, verb, *arguments]
+        passed += [f"--set={text}" for text in cell.sets]
+        own = [f"--seed={cell.seed}", "--threads=1", f"--run-dir={cell.path}"]
+        return passed + own + ([f"--max-time={max_time}"] if max_time else [])
+
+    facts = {"app": app, "verb": verb, "arguments": list(arguments), "command": sys.argv[1:]}
+    report = Sweep(folder, cells, command, facts).run(LocalPool(workers), for_stderr())
+    printed = {"sweep": str(folder), **{key: report[key] for key in ("cells", "summary")}}
+    emit(printed, as_json, lambda: _print(folder, report["summary"]))
+    refuse_failures(report)
+
+
+def _parse(app: str, verb: str, arguments: Iterable[str]) -> Mapping[str, Any]:
+    """The options that the verb reads from ``arguments``, exactly as it will in each cell."""
+    command = _command(app, verb)
+    with command.make_context(f"toolkit {app} {verb}", list(arguments)) as context:
+        for name in _OWN:
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                option = "--" + name.replace("_", "-")
+                context.fail(f"{option} is set by the sweep for each cell; see toolkit sweep -h")
+        return context.params
+
+
+def _command(app: str, verb: str) -> click.Command:
+    from toolkit.cli.main import COMMANDS
+    from toolkit.core.errors import ConfigError, closest
+
+    package = Path(__file__).parents[1]
+    apps = [name for name in COMMANDS if (package / name / "config.py").is_file()]
+    if app not in apps:
+        raise ConfigError(f"unknown application {app!r}", where="APP", hint=closest(app, apps))
+    verbs = importlib.import_module(f"toolkit.{app}.config").CONFIGS
+    if verb not in verbs:
+        hint = closest(verb, verbs)
+        raise ConfigError(f"{app} has no {verb!r} that can be swept", where="VERB", hint=hint)
+    group: click.Group = getattr(importlib.import_module(f"toolkit.cli.{COMMANDS[app][0]}"), app)
+    return group.commands[verb]
+
+
+def _check(app: str, verb: str, options: Mapping[str, Any], cells: Iterable[Any]) -> None:
+    """Refuse, before anything starts, settings that cannot be or that are not a cell's own."""
+    from toolkit.cli import execution
+    from toolkit.core.errors import RunError
+    from toolkit.core.run import Run
+
+    fields = importlib.import_module(f"toolkit.{app}.config").CONFIGS[verb].model_fields
+    given = {k: v for k, v in options.items() if k in (*fields, "preset", "config_file")}
+    for cell in cells:
+        sets = (*options["sets"], *cell.sets)
+        own = {"sets": sets, "seed": cell.seed, "threads": 1}
+        config = execution.settings(app, verb, **{**given, **own})
+        if cell.result is not None and Run(cell.path).config(type(config)) != config:
+            what = "this cell was run with other settings: a file or preset has changed since"
+            raise RunError(what, where=str(cell.path), hint="choose another --runs-dir")
+
+
+def _print(folder: Path, summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    columns = ("", "n", "mean", "sd", "95 % low", "high")
+    for point, metrics in summary.items():
+        print_table(point, columns, [(name, *row.values()) for name, row in metrics.items()])
+    click.echo(f"{folder / 'sweep.json'}")

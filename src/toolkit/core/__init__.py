@@ -1,0 +1,1 @@
+"""What the four applications share; knows no application and no command line."""

@@ -1,0 +1,128 @@
+"""Where the jobs of a sweep run: each a command of its own, some at once, none stopping another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+from toolkit.core.errors import CancelledRunError, InterruptedRunError
+from toolkit.core.files import saving
+
+ONE_THREAD = {  # side by side, jobs of several threads each would only wait for one another
+    f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR")
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command and the file that gets what it says on stderr."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+
+
+class Executor(Protocol):
+    """Runs jobs; another place than this machine is another implementation."""
+
+    def run(
+        self,
+        jobs: Sequence[Job],
+        started: Callable[[Job], None],
+        ended: Callable[[Job, int], None],
+    ) -> None:
+        """Run all ``jobs``, telling of each start and each exit code, until done or stopped.
+
+        ``ended`` is called in the caller's thread, ``started`` in any.
+        """
+
+    def stop(self) -> None:
+        """Start no more jobs and ask the running ones to save and leave; may be called again."""
+
+
+class LocalPool:
+    """Processes on this machine, ``workers`` at once."""
+
+    def __init__(self, workers: int, environment: Mapping[str, str] | None = None) -> None:
+        self.workers = workers
+        self._environment = {**os.environ, **(environment or ONE_THREAD)}
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopping = False
+        self._lock = threading.RLock()  # re-entrant: a second signal may interrupt stop()
+
+    def run(
+        self,
+        jobs: Sequence[Job],
+        started: Callable[[Job], None],
+        ended: Callable[[Job, int], None],
+    ) -> None:
+        """See :class:`Executor`; a job that a stop kept from starting has no end."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            futures = {pool.submit(self._execute, job, started): job for job in jobs}
+            for future in as_completed(futures):
+                code = future.result()
+                if code is not None:
+                    ended(futures[future], code)
+
+    def stop(self) -> None:
+        """SIGTERM to every running process: the first lets it save, a second one does not."""
+        with self._lock:
+            self._stopping = True
+            for process in self._running:
+                process.terminate()
+
+    def _execute(self, job: Job, started: Callable[[Job], None]) -> int | None:
+        with saving(job.log), job.log.open("ab") as log, self._lock:
+            if self._stopping:
+                return None
+            # In a process group of its own: Ctrl-C at the terminal reaches this process alone,
+            # which asks each job once. Asked twice, a job would leave without saving.
+            process = subprocess.Popen(
+                job.command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=self._environment,
+                process_group=0,
+            )
+            self._running.add(process)
+        started(job)
+        try:
+            return process.wait()
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+
+@contextmanager
+def stopped_by_signals(executor: Executor, where: str, hint: str) -> Iterator[None]:
+    """SIGINT or SIGTERM inside the block stop ``executor``; the block's end then raises.
+
+    Raises:
+        CancelledRunError: SIGINT came.
+        InterruptedRunError: SIGTERM came.
+    """
+    received: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        executor.stop()
+
+    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        error = CancelledRunError if received[0] == signal.SIGINT else InterruptedRunError
+        raise error("stopped by a signal; what ran has saved", where=where, hint=hint)

@@ -1,0 +1,315 @@
+"""The one loop: step, evaluate, checkpoint, stop. It does not know what it trains."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from types import FrameType
+from typing import Any, Protocol
+
+from toolkit.core import checkpoint
+from toolkit.core.config import RunConfig
+from toolkit.core.distributed import Ranks
+from toolkit.core.errors import (
+    CancelledRunError,
+    ConfigError,
+    DivergedError,
+    InterruptedRunError,
+    RunError,
+    ToolkitError,
+)
+from toolkit.core.progress import Progress, Silent
+from toolkit.core.run import Run
+from toolkit.core.run_report import write_report
+
+_HEARTBEAT_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+class Task(Protocol):
+    """What can be trained: batches, interactions or search episodes alike.
+
+    A step must depend on nothing but its number and the state, so that a resumed run is the run
+    itself. ``evaluate`` must leave the state as it was.
+    """
+
+    def step(self, i: int) -> Mapping[str, float]:
+        """Do unit of work ``i`` (0-based); returns figures that must be finite."""
+
+    def evaluate(self, i: int) -> Mapping[str, float]:
+        """Judge the state after ``i`` units of work."""
+
+    def done(self, i: int) -> bool:
+        """Whether the goal is reached before the last step."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """All that the coming steps depend on (see ``checkpoint`` for what it may hold)."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``state_dict`` gave."""
+
+    def finish(self, run: Run) -> Mapping[str, Any]:
+        """Write figures and report into ``run`` and return its result."""
+
+
+@dataclass
+class _Memory:
+    """The trainer's own part of a checkpoint."""
+
+    best: float | None = None
+    best_step: int | None = None
+    stale: int = 0  # evaluations since the best
+    sums: dict[str, float] = field(default_factory=dict)  # of the steps since the last line
+    counts: dict[str, int] = field(default_factory=dict)  # not every step gives every figure
+    trained_s: float = 0.0
+
+    def add(self, metrics: Mapping[str, float]) -> None:
+        for key, value in metrics.items():
+            self.sums[key] = self.sums.get(key, 0.0) + float(value)
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def means(self) -> dict[str, float]:
+        means = {f"train/{key}": value / self.counts[key] for key, value in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        return means
+
+
+class Trainer:
+    """Drives a task through a run, from its newest checkpoint to its end.
+
+    Args:
+        run: where everything is written.
+        settings: cadence, budget and monitor.
+        max_time_s: stop (resumable, with a result) after this many seconds of this call.
+        ranks: this process among those that train together; only the main one writes.
+        progress: who is told.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        settings: RunConfig,
+        *,
+        max_time_s: float | None = None,
+        ranks: Ranks | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.run, self.settings, self.max_time_s = run, settings, max_time_s
+        self.ranks, self.progress = ranks or Ranks(), progress or Silent()
+        self._memory = _Memory()
+        self._signal: int | None = None
+        self._saved_step: int | None = None
+        self._finishing = False
+
+    def fit(self, task: Task) -> dict[str, Any] | None:
+        """Train to the end, the time limit or a signal; returns the result (main process only).
+
+        Raises:
+            DivergedError: a step gave NaN or infinity; the last checkpoint stays.
+            InterruptedRunError: SIGTERM or SIGINT came; the run is saved and resumable.
+            RunError: the run is locked, its checkpoints are damaged or cannot be written.
+        """
+        if not self.ranks.is_main:
+            with self._signals():
+                self._loop(task, self._restore(task))
+            return None
+        with self.run.locked(), self._signals():
+            step = self._restore(task)
+            try:
+                self.run.set_status("running", step)
+                self.progress.start(step, self.settings.steps)
+                step, stopped_by = self._loop(task, step)
+                return self._finish(task, step, stopped_by)
+            except InterruptedRunError:
+                raise
+            except Exception as error:
+                self._record_failure(error)
+                raise
+            finally:
+                self.progress.stop()
+
+    def _restore(self, task: Task) -> int:
+        found = checkpoint.load_newest(self.run.checkpoints)
+        step = 0
+        if found is not None:
+            self._saved_step, state = found
+            step = self._saved_step
+            self._memory = self._take(task, state)
+        if self.ranks.is_main:
+            # Those after it are damaged: nothing may be linked from them or give way to them.
+            folder = self.run.checkpoints
+            checkpoint.prune(folder, [one for one in checkpoint.steps(folder) if one <= step])
+            self.run.truncate_metrics(step)
+            if found is not None:
+                self.progress.note(f"resumed at step {step}")
+        return step
+
+    def _take(self, task: Task, state: Mapping[str, Any]) -> _Memory:
+        try:
+            memory = _Memory(**state["trainer"])
+            task.load_state_dict({key: part for key, part in state.items() if key != "trainer"})
+            return memory
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            what = f"the checkpoint does not fit this run: {error}".splitlines()[0]
+            hint = "resume it with the version that made it, or start a new run"
+            raise RunError(what, where=str(self.run.checkpoints), hint=hint) from error
+
+    def _loop(self, task: Task, step: int) -> tuple[int, str]:
+        began = beat = saved = time.monotonic()
+        trained_before = self._memory.trained_s
+        while not self._over(task, step):
+            if self._exhausted():
+                self._save(task, step)
+                return step, "patience"
+            figures = task.step(step)
+            self._guard(figures, step)
+            step += 1
+            now = time.monotonic()
+            self._memory.trained_s = trained_before + now - began
+            self._memory.add(figures)
+            self.progress.update(step, figures)
+            better = self._evaluate(task, step) if self._evaluation_due(task, step) else False
+            stopping = self._stop_reason(now - began)
+            if better or stopping or now - saved >= self.settings.checkpoint_every_s:
+                self._save(task, step)
+                saved = now
+            if stopping == "signal":
+                raise self._interruption(step)
+            if stopping and not self._over(task, step):
+                return step, stopping
+            if self.ranks.is_main and now - beat >= _HEARTBEAT_S:
+                self.run.set_status("running", step)
+                beat = now
+        self._save(task, step)
+        return step, "done"
+
+    def _over(self, task: Task, step: int) -> bool:
+        return step >= self.settings.steps or task.done(step)
+
+    def _exhausted(self) -> bool:
+        patience = self.settings.patience
+        return patience is not None and self._memory.stale >= patience
+
+    def _guard(self, figures: Mapping[str, float], step: int) -> None:
+        bad = {key: value for key, value in figures.items() if not math.isfinite(value)}
+        if bad:
+            named = ", ".join(f"{key} = {value}" for key, value in bad.items())
+            raise DivergedError(
+                f"training diverged: {named}",
+                where=f"{self.run.path}, step {step}",
+                hint="lower the learning rate; the last good checkpoint is kept",
+            )
+
+    def _evaluation_due(self, task: Task, step: int) -> bool:
+        return self._over(task, step) or step % self.settings.evaluate_every == 0
+
+    def _evaluate(self, task: Task, step: int) -> bool:
+        metrics = task.evaluate(step)
+        line = {"step": step, **self._memory.means(), **metrics}
+        better = self._compare(metrics, step)
+        if self.ranks.is_main:
+            self.run.log_metrics({**line, "time_s": round(self._memory.trained_s, 3)})
+            self.progress.update(step, metrics)
+        return better
+
+    def _compare(self, metrics: Mapping[str, float], step: int) -> bool:
+        monitor = self.settings.monitor
+        if monitor is None:
+            return False
+        if monitor not in metrics:
+            known = ", ".join(metrics)
+            raise ConfigError(
+                f"no metric {monitor!r} to monitor", where="monitor", hint=f"one of {known}"
+            )
+        value, best = float(metrics[monitor]), self._memory.best
+        sign = 1 if self.settings.monitor_mode == "max" else -1
+        if math.isnan(value) or (best is not None and not sign * value > sign * best):
+            self._memory.stale += 1
+            return False
+        self._memory.best, self._memory.best_step, self._memory.stale = value, step, 0
+        return True
+
+    def _stop_reason(self, elapsed_s: float) -> str | None:
+        if self.ranks.any(self._signal is not None):
+            return "signal"
+        late = self.max_time_s is not None and elapsed_s >= self.max_time_s
+        return "max_time" if self.ranks.any(late) else None
+
+    def _save(self, task: Task, step: int) -> None:
+        if not self.ranks.is_main or step == self._saved_step:
+            return
+        folder = self.run.checkpoints
+        checkpoint.save(folder, step, {**task.state_dict(), "trainer": asdict(self._memory)})
+        newest = checkpoint.steps(folder)[-self.settings.keep_checkpoints :]
+        checkpoint.prune(folder, {*newest, step, self._memory.best_step or step})
+        self.run.set_status("running", step)
+        self._saved_step = step
+
+    def _interruption(self, step: int) -> InterruptedRunError:
+        if self.ranks.is_main:
+            self.run.set_status("interrupted", step)
+        error = CancelledRunError if self._signal == signal.SIGINT else InterruptedRunError
+        hint = f"toolkit runs resume {self.run.path}"
+        return error(
+            f"stopped by a signal after step {step}, saved", where=str(self.run.path), hint=hint
+        )
+
+    def _finish(self, task: Task, step: int, stopped_by: str) -> dict[str, Any]:
+        self._finishing = True
+        if self._signal is not None:
+            raise self._interruption(step)
+        judged = self._take_best(task, step)
+        self.progress.note(f"evaluating the model of step {judged}")
+        facts = {"steps": step, "stopped_by": stopped_by, "model_step": judged}
+        facts["trained_s"] = self._memory.trained_s
+        result = {"run": str(self.run.path), **facts, **task.finish(self.run)}
+        self.run.write_result(result)
+        write_report(self.run)
+        self.run.set_status("paused" if stopped_by == "max_time" else "finished", step)
+        return result
+
+    def _take_best(self, task: Task, step: int) -> int:
+        best = self._memory.best_step
+        if best is None or best == step:
+            return step
+        try:
+            _, state = checkpoint.load(self.run.checkpoints / checkpoint.name_of(best))
+        except RunError as error:
+            self.progress.note(f"{error.what}; judging the last step's model instead of the best")
+            return step
+        self._take(task, state)
+        return best
+
+    def _record_failure(self, error: Exception) -> None:
+        try:
+            step = int(self.run.status.get("step", 0))
+            self.run.set_status("failed", step, error=str(error))
+        except ToolkitError as second:  # a full disk must not hide the first error
+            _log.warning("the failure could not be recorded: %s", second.what)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """First SIGTERM or SIGINT: finish the step, save, leave. A second one: leave at once.
+
+        Once all steps are done and saved there is nothing to wait for.
+        """
+
+        def remember(number: int, _frame: FrameType | None) -> None:
+            self._signal = number
+            for one in watched:
+                signal.signal(one, before[one])
+            if self._finishing:
+                raise self._interruption(self._saved_step or 0)
+
+        watched = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.signal(number, remember) for number in watched}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Arrhythmia classification of ECG (Grabowski et al. 2022)."""

@@ -1,0 +1,149 @@
+"""Beats as network inputs: the beat, its template, the beat before, rhythm and shape features.
+
+A record's beats see one another only through label-free statistics of that record. S-rich
+pseudo-records are made from training records by keeping a few beats either side of every S beat
+and computing all features anew: they show the network records in which most beats are premature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from toolkit.core.errors import DataError
+from toolkit.ecg import morphology, rhythm
+from toolkit.ecg.augmentation import disturbed, random_gain
+from toolkit.ecg.beats import CLASSES, aami_classes
+from toolkit.ecg.config import AugmentationConfig
+from toolkit.ecg.records import Record
+from toolkit.ecg.study import Floats, Labels
+
+_S = CLASSES.index("S")
+_FEWEST = 8  # beats of a pseudo-record
+
+
+@dataclass(frozen=True, eq=False)
+class BeatSeries:
+    """The beats of one record or pseudo-record, in order of time.
+
+    Attributes:
+        name: the record's name.
+        label: (n,) AAMI class ids.
+        rr_s: (n,) seconds to the beat before.
+        beats_BLT: (n, leads, WIDTH) scaled windows.
+        template_LT: the record's ordinary beat.
+        side_BS: (n, side features): rhythm, then shape.
+        sample: (n,) R peaks as samples of the record.
+    """
+
+    name: str
+    label: Labels
+    rr_s: NDArray[np.float64]
+    beats_BLT: Floats
+    template_LT: Floats
+    side_BS: Floats
+    sample: Labels
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def rows(self, chosen: Labels) -> BeatSeries:
+        """Some of the beats, with the features that they have among all."""
+        return BeatSeries(
+            self.name,
+            self.label[chosen],
+            self.rr_s[chosen],
+            self.beats_BLT[chosen],
+            self.template_LT,
+            self.side_BS[chosen],
+            self.sample[chosen],
+        )
+
+
+def series(record: Record, leads: Sequence[str]) -> BeatSeries:
+    """The annotated beats of ``record``.
+
+    Raises:
+        DataError: it has no beats, lacks a lead or has missing samples.
+    """
+    if record.annotations is None:
+        raise DataError("the record has no annotations", where=f"record {record.name}")
+    label = aami_classes(record.annotations.symbol).astype(np.int64)
+    sample, label = record.annotations.sample[label >= 0], label[label >= 0]
+    if len(sample) < 2:
+        raise DataError(f"the record has {len(sample)} beats", where=f"record {record.name}")
+    at = np.round(sample * (morphology.FS_HZ / record.fs_hz)).astype(np.int64)
+    beats = morphology.beat_windows(morphology.filtered(record, leads), at)
+    return _assemble(record.name, label, rhythm.intervals(sample / record.fs_hz), beats, sample)
+
+
+def _assemble(
+    name: str, label: Labels, rr_s: NDArray[np.float64], beats_BLT: Floats, sample: Labels
+) -> BeatSeries:
+    ordinary = morphology.template(beats_BLT, rr_s)
+    shape = morphology.shape_features(beats_BLT, ordinary)
+    side = np.concatenate([rhythm.rhythm_features(rr_s), shape], axis=1)
+    return BeatSeries(name, label, rr_s, beats_BLT, ordinary, side, sample)
+
+
+def pseudo_record(source: BeatSeries, most: int, generator: Generator) -> BeatSeries | None:
+    """``source`` cut down to 1 … ``most`` beats either side of each S beat; None if too few."""
+    keep = np.zeros(len(source), bool)
+    for i in np.flatnonzero(source.label == _S):
+        reach = int(generator.integers(1, most + 1))
+        keep[max(0, i - reach) : i + reach + 1] = True
+    if keep.sum() < _FEWEST:
+        return None
+    return _assemble(
+        source.name,
+        source.label[keep],
+        source.rr_s[keep],
+        source.beats_BLT[keep],
+        source.sample[keep],
+    )
+
+
+class BeatExamples:
+    """Beats of several series: inputs (n, 3·leads, WIDTH) and (n, side), targets (n,).
+
+    The signal channels of a lead are the beat, the beat minus the template, and the beat before
+    minus the template.
+    """
+
+    def __init__(
+        self, parts: Sequence[BeatSeries], settings: AugmentationConfig, side_noise: float = 0.0
+    ) -> None:
+        self._beats = torch.from_numpy(np.concatenate([part.beats_BLT for part in parts]))
+        self._templates = torch.from_numpy(np.stack([part.template_LT for part in parts]))
+        self._side = torch.from_numpy(np.concatenate([part.side_BS for part in parts]))
+        self._label = torch.from_numpy(np.concatenate([part.label for part in parts]))
+        sizes = [len(part) for part in parts]
+        firsts = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
+        self._owner = torch.from_numpy(np.repeat(np.arange(len(parts)), sizes))
+        self._before = torch.from_numpy(np.maximum(np.arange(sum(sizes)) - 1, firsts))
+        self._settings, self._side_noise = settings, side_noise
+
+    def __len__(self) -> int:
+        return len(self._label)
+
+    def batch(
+        self, indices: Labels, generator: Generator | None
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Signals, side features and labels; augmented when a generator is given."""
+        i = torch.from_numpy(indices)
+        beat, before = self._beats[i], self._beats[self._before[i]]
+        ordinary, side = self._templates[self._owner[i]], self._side[i]
+        if generator is not None:
+            gain = random_gain(len(i), self._settings, generator)  # the record's own, so of all
+            before, ordinary = before * gain, ordinary * gain
+            beat = disturbed(beat * gain, morphology.FS_HZ, self._settings, generator)
+            noise = generator.standard_normal(side.shape, dtype=np.float32)
+            side = side + self._side_noise * torch.from_numpy(noise)
+        signal = torch.cat([beat, beat - ordinary, before - ordinary], dim=1)
+        return (signal, side), self._label[i]

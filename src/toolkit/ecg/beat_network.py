@@ -1,0 +1,84 @@
+"""The beat classifier: the shared trunk for morphology, rhythm joined before two heads.
+
+Whether a beat is ventricular is a question of its shape, whether it is supraventricular one of
+its time; so V is decided first, and S only of what is not V.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from toolkit.core.convnet import Encoder, pool
+from toolkit.ecg.beats import CLASSES
+from toolkit.ecg.config import EcgTrainConfig
+from toolkit.ecg.study import Floats
+
+_N, _S, _V, _F, _Q = range(len(CLASSES))
+_REST, _VENTRICULAR, _FUSION = range(3)  # classes of the first head
+_SHAPE_OF_CLASS = torch.tensor([_REST, _REST, _VENTRICULAR, _FUSION, _REST])
+_LIMIT = 5.0  # standardised side features are clipped to this
+
+
+class BeatNetwork(nn.Module):
+    """Logits (n, 4) from signals (n, 3·leads, samples) and side features (n, side).
+
+    Columns 0–2: rest, ventricular, fusion; column 3: supraventricular, given not ventricular.
+    """
+
+    def __init__(self, config: EcgTrainConfig, mean_S: Tensor, deviation_S: Tensor) -> None:
+        super().__init__()
+        trunk = config.network.model_copy(update={"in_channels": 3 * len(config.leads)})
+        self.encoder = Encoder(trunk)
+        self.pooling = config.pooling
+        features = self.encoder.out_channels * (2 if "+" in config.pooling else 1)
+        side, hidden, dropout = len(mean_S), config.hidden, config.head_dropout
+        self.mean_S, self.deviation_S = nn.Buffer(mean_S), nn.Buffer(deviation_S)
+        self.side_dropout = nn.Dropout(config.beats.side_dropout)
+        self.shape = nn.Sequential(nn.Linear(features, 32), nn.ReLU(), nn.Dropout(dropout))
+        self.hint = nn.Sequential(nn.Linear(features, 8), nn.Tanh(), nn.Dropout(0.3))
+        self.ventricular = nn.Sequential(
+            nn.Linear(32 + side, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 3)
+        )
+        self.supraventricular = nn.Sequential(
+            nn.Linear(8 + side, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden // 2),
+            nn.ReLU(),
+            nn.Linear(hidden // 2, 1),
+        )
+
+    def forward(self, x_BCT: Tensor, side_BS: Tensor) -> Tensor:
+        standard_BS = ((side_BS - self.mean_S) / self.deviation_S).clamp(-_LIMIT, _LIMIT)
+        standard_BS = self.side_dropout(standard_BS)
+        features_BF = pool(self.encoder(x_BCT), self.pooling)
+        first = self.ventricular(torch.cat([self.shape(features_BF), standard_BS], dim=1))
+        second = self.supraventricular(torch.cat([self.hint(features_BF), standard_BS], dim=1))
+        return torch.cat([first, second], dim=1)
+
+
+def beat_loss(logits_B4: Tensor, label_B: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy of the first head plus that of S where the beat is not ventricular."""
+    shape_B = _SHAPE_OF_CLASS.to(label_B.device)[label_B]
+    first = functional.cross_entropy(logits_B4[:, :3], shape_B, label_smoothing=smoothing)
+    target_B = (label_B == _S).float() * (1 - smoothing) + smoothing / 2
+    second_B = functional.binary_cross_entropy_with_logits(
+        logits_B4[:, 3], target_B, reduction="none"
+    )
+    return first + (second_B * (label_B != _V)).mean()
+
+
+def beat_probabilities(logits_B4: Floats) -> Floats:
+    """Probabilities (n, 5) of N, S, V, F, Q; Q is never claimed (8 beats to learn it from)."""
+    logits = torch.from_numpy(logits_B4)
+    first, second = logits[:, :3].softmax(dim=1), logits[:, 3].sigmoid()
+    ventricular = first[:, _VENTRICULAR]
+    others = 1 - ventricular
+    fusion_of_rest = first[:, _FUSION] / (first[:, _FUSION] + first[:, _REST])
+    supraventricular, rest = second * others, (1 - second) * others
+    fusion, normal = fusion_of_rest * rest, (1 - fusion_of_rest) * rest
+    columns = [normal, supraventricular, ventricular, fusion, torch.zeros_like(rest)]
+    probabilities: Floats = torch.stack(columns, dim=1).numpy()
+    return probabilities

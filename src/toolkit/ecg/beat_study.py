@@ -1,0 +1,178 @@
+"""The AAMI protocols on beats: between patients (ec57) and, for comparison, within (intra)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from toolkit.core import rng
+from toolkit.core.errors import DataError
+from toolkit.core.plots import Strip
+from toolkit.ecg import beats, evaluation
+from toolkit.ecg.beat_examples import BeatExamples, BeatSeries, pseudo_record, series
+from toolkit.ecg.beat_network import BeatNetwork, beat_loss, beat_probabilities
+from toolkit.ecg.beats import CLASSES
+from toolkit.ecg.config import AugmentationConfig, EcgTrainConfig
+from toolkit.ecg.database import Database
+from toolkit.ecg.study import Labels, Part, Study
+
+_INTRA_TEST = 0.3
+_STRIP_S = (2.0, 1.5)  # seconds shown before and after a beat
+_INTRA_WARNING = "Not patient-independent: beats of every patient are in training and in test."
+_SYNTHETIC_WARNING = "Synthetic records: these figures say nothing about patients."
+_WHOLE_NOTE = "Scored on the reference beats of whole records, not by EC57's five-minute rule."
+
+
+def beat_study(database: Database, config: EcgTrainConfig) -> Study:
+    """The study of the beats of some records, split by record or, for ``intra``, by beat."""
+    train_names, test_name, test_names = _split(database, config)
+    chosen = [n for n in database.records if n in {*train_names, *test_names}]
+    table = {name: series(database.records[name], config.leads) for name in chosen}
+    if config.protocol == "intra":
+        train, test = _by_beat([table[name] for name in chosen], config.seed)
+    else:
+        train = [table[name] for name in train_names]
+        test = [table[name] for name in test_names]
+    pseudo = _pseudo_records(train, config)
+    learnt = BeatExamples([*train, *pseudo], config.augmentation, config.beats.side_noise)
+    parts = {"train": _part(train), test_name: _part(test)}
+    mean, deviation = _side_statistics(train)
+    synthetic = " (synthetic records)" if database.synthetic else ""
+    return Study(
+        title=f"AAMI beat classes, {config.protocol}{synthetic}",
+        classes=CLASSES,
+        parts=parts,
+        learnt=learnt,
+        weights=_weights(train, pseudo, config),
+        network=lambda: BeatNetwork(config, mean, deviation),
+        loss=lambda out, label: beat_loss(out, label, config.label_smoothing),
+        probabilities=beat_probabilities,
+        score=lambda truth, decided, record: evaluation.aami(truth, decided, record, config.seed),
+        strips=lambda name, rows: _strips(database, train if name == "train" else test, rows),
+        facts={**database.facts, "split": _digest(train, test)},
+        warnings=_warnings(database, config),
+        notes=(_WHOLE_NOTE,),
+    )
+
+
+def _split(database: Database, config: EcgTrainConfig) -> tuple[Sequence[str], str, Sequence[str]]:
+    """Training records, what the other part is called, and its records."""
+    names = sorted(database.records)
+    if database.synthetic:
+        train, test = tuple(names[: len(names) // 2]), tuple(names[len(names) // 2 :])
+    elif config.protocol == "intra":
+        train = test = tuple(name for name in names if name not in beats.PACED)
+    else:
+        train, test = beats.DS1, beats.DS2
+    missing = [name for name in (*train, *test) if name not in database.records]
+    if missing or not train:
+        raise DataError(f"records are missing: {', '.join(missing) or 'all'}", where="RECORDS")
+    if config.beats.fold is None:
+        return train, "test", test
+    order = rng.generator(0, "folds").permutation(len(train))  # the folds are part of no seed
+    held = {train[i] for i in order[config.beats.fold :: config.beats.folds]}
+    return [n for n in train if n not in held], "validation", [n for n in train if n in held]
+
+
+def _by_beat(
+    all_series: Sequence[BeatSeries], seed: int
+) -> tuple[list[BeatSeries], list[BeatSeries]]:
+    train, test = [], []
+    for i, one in enumerate(all_series):
+        to_test = rng.generator(seed, "intra", i).random(len(one)) < _INTRA_TEST
+        train.append(one.rows(np.flatnonzero(~to_test)))
+        test.append(one.rows(np.flatnonzero(to_test)))
+    return train, test
+
+
+def _part(parts: Sequence[BeatSeries]) -> Part:
+    examples = BeatExamples(parts, AugmentationConfig())
+    truth = np.concatenate([part.label for part in parts])
+    record = np.repeat([part.name for part in parts], [len(part) for part in parts])
+    return Part(examples, truth, record)
+
+
+def _pseudo_records(train: Sequence[BeatSeries], config: EcgTrainConfig) -> list[BeatSeries]:
+    if config.beats.pseudo_share == 0:
+        return []
+    made = [
+        pseudo_record(one, config.beats.pseudo_reach, rng.generator(config.seed, "pseudo", i, j))
+        for i, one in enumerate(train)
+        for j in range(config.beats.pseudo_records)
+    ]
+    return [one for one in made if one is not None]
+
+
+def _weights(
+    train: Sequence[BeatSeries], pseudo: Sequence[BeatSeries], config: EcgTrainConfig
+) -> NDArray[np.float64]:
+    """How often each beat is drawn: classes by their shares, records by the root of their size."""
+    weights = [_by_record(train, np.ones(len(CLASSES)), config.beats.class_shares)]
+    share = config.beats.pseudo_share if pseudo else 0.0
+    if pseudo:
+        known = np.ones(len(CLASSES))
+        known[CLASSES.index("Q")] = 0
+        weights.append(_by_record(pseudo, known, None))
+    return np.concatenate([w * s for w, s in zip(weights, (1 - share, share))])
+
+
+def _by_record(
+    parts: Sequence[BeatSeries],
+    allowed: NDArray[np.float64],
+    shares: Sequence[float] | None,
+) -> NDArray[np.float64]:
+    label = np.concatenate([part.label for part in parts])
+    owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    groups = [(allowed[label] > 0, 1.0)]
+    if shares is not None:
+        groups = [(label == k, share) for k, share in enumerate(shares)]
+    weights = np.zeros(len(label))
+    for inside, share in groups:
+        n = np.bincount(owner[inside], minlength=len(parts))
+        of_record = np.where(n > 0, np.sqrt(np.maximum(n, 8)), 0)
+        if inside.any():
+            per_beat = of_record / of_record.sum() / np.maximum(n, 1)
+            weights[inside] = share * per_beat[owner[inside]]
+    normalised: NDArray[np.float64] = weights / weights.sum()
+    return normalised
+
+
+def _side_statistics(train: Sequence[BeatSeries]) -> tuple[torch.Tensor, torch.Tensor]:
+    side = torch.from_numpy(np.concatenate([one.side_BS for one in train]))
+    return side.mean(dim=0), side.std(dim=0) + 1e-3
+
+
+def _strips(database: Database, parts: Sequence[BeatSeries], rows: Labels) -> list[Strip]:
+    owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    sample = np.concatenate([part.sample for part in parts])
+    return [_strip(database, parts[owner[row]].name, int(sample[row])) for row in rows]
+
+
+def _strip(database: Database, name: str, at: int) -> Strip:
+    record = database.records[name]
+    start = max(0, at - int(_STRIP_S[0] * record.fs_hz))
+    stop = min(record.n_samples, at + int(_STRIP_S[1] * record.fs_hz))
+    lead = record.millivolts((record.leads[0],), start, stop)[0]
+    time_s = (np.arange(start, stop) - at) / record.fs_hz
+    minutes, seconds = divmod(at / record.fs_hz, 60)
+    where = f"{name} at {minutes:.0f}:{seconds:04.1f}"
+    strip: Strip = {"time_s": time_s, "millivolts": lead, "marks": [(0.0, "▾")], "title": where}
+    return strip
+
+
+def _digest(train: Sequence[BeatSeries], test: Sequence[BeatSeries]) -> str:
+    digest = hashlib.sha256()
+    for parts in (train, test):
+        for part in parts:
+            digest.update(f"{part.name}:".encode() + part.sample.tobytes())
+        digest.update(b"|")
+    return digest.hexdigest()
+
+
+def _warnings(database: Database, config: EcgTrainConfig) -> tuple[str, ...]:
+    intra = (_INTRA_WARNING,) if config.protocol == "intra" else ()
+    return (*intra, *((_SYNTHETIC_WARNING,) if database.synthetic else ()))

@@ -1,0 +1,111 @@
+"""Settings of ``toolkit ecg``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from toolkit.core.config import Config
+from toolkit.core.convnet import ConvNetConfig, Pooling
+from toolkit.core.errors import DataError
+from toolkit.core.supervised import SupervisedConfig
+from toolkit.data import store
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class AugmentationConfig(Config):
+    """Random changes of a training signal; each is the half-width or maximum of a uniform draw.
+
+    Amplitudes are in the signal's own unit: mV for fragments, typical QRS heights for beats.
+    """
+
+    gain: float = Field(0.0, ge=0, lt=1, description="relative change of amplitude, ±")
+    noise: float = Field(0.0, ge=0, description="standard deviation of white noise")
+    wander: float = Field(0.0, ge=0, description="amplitude of baseline wander")
+    shift_s: float = Field(0.0, ge=0, description="circular shift in time, ±")
+
+
+class FragmentsConfig(Config):
+    """The 17-class protocol on ten-second fragments."""
+
+    split_by: Literal["fragment", "record"] = Field(
+        "fragment", description="fragment: as published, leaks patients; record: does not"
+    )
+
+
+class BeatsConfig(Config):
+    """The AAMI protocols on beats."""
+
+    folds: int = Field(5, ge=2, description="parts of the training records for cross-validation")
+    fold: int | None = Field(
+        None, ge=0, description="hold out this part of the training records instead of testing"
+    )
+    class_shares: tuple[float, float, float, float] = Field(
+        (0.62, 0.06, 0.28, 0.04), description="how often N, S, V and F beats are drawn"
+    )
+    pseudo_share: float = Field(
+        0.2, ge=0, lt=1, description="share of draws from S-rich pseudo-records"
+    )
+    pseudo_records: int = Field(4, ge=0, description="pseudo-records made from each record")
+    pseudo_reach: int = Field(4, ge=1, description="most beats kept either side of an S beat")
+    side_noise: float = Field(0.05, ge=0, description="noise on rhythm and shape features")
+    side_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of those features")
+
+
+class EcgTrainConfig(SupervisedConfig):
+    """Everything that decides a supervised ECG run."""
+
+    protocol: Literal["fragments17", "ec57", "intra"] = "ec57"
+    source: Literal["mitdb", "synthetic"] = Field(
+        "mitdb", description="the real database, or WFDB records that the toolkit synthesised"
+    )
+    leads: tuple[str, ...] = Field(("MLII",), min_length=1, description="leads by name")
+    network: ConvNetConfig = ConvNetConfig()
+    pooling: Pooling = "avg+max"
+    hidden: int = Field(0, ge=0, description="width of a hidden layer before the classes; 0 = none")
+    head_dropout: float = Field(0.2, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    augmentation: AugmentationConfig = AugmentationConfig()
+    fragments: FragmentsConfig = FragmentsConfig()
+    beats: BeatsConfig = BeatsConfig()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.protocol == "fragments17" and self.source == "synthetic":
+            raise ValueError("fragments17 are cut from mitdb; synthetic records have none")
+        if self.beats.fold is not None and self.beats.fold >= self.beats.folds:
+            raise ValueError(f"fold {self.beats.fold} of {self.beats.folds}: folds count from 0")
+        return self
+
+
+CONFIGS = {"train": EcgTrainConfig}
+DEFAULT_PRESETS = {"train": "ec57"}
+
+
+def prepare(config: EcgTrainConfig) -> None:
+    """Refuse at once what lacks its data.
+
+    Raises:
+        DataError: the records are not where they were looked for.
+    """
+    folder(config)
+
+
+def folder(config: EcgTrainConfig) -> Path:
+    """The folder of the run's records.
+
+    Raises:
+        DataError: they are not there; says which commands help.
+    """
+    if config.source == "mitdb":
+        return store.locate("mitdb", config.data_dir)
+    if config.data_dir is None or not (config.data_dir / "RECORDS").is_file():
+        raise DataError(
+            "no synthetic records",
+            where=f"--data-dir {config.data_dir}",
+            hint="toolkit data synthesize ecg OUT, then --data-dir OUT",
+        )
+    return config.data_dir

@@ -1,0 +1,116 @@
+"""The 17-class protocol on ten-second fragments (inferred from Grabowski et al. 2022)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from toolkit.core.convnet import Encoder
+from toolkit.core.heads import ConvClassifier
+from toolkit.core.plots import Strip
+from toolkit.ecg import fragments
+from toolkit.ecg.augmentation import disturbed, random_gain
+from toolkit.ecg.config import AugmentationConfig, EcgTrainConfig
+from toolkit.ecg.database import Database
+from toolkit.ecg.evaluation import classification
+from toolkit.ecg.study import Floats, Labels, Part, Study
+
+_FS_HZ = 360.0
+_LEAK = (
+    "Fragments of one patient are in training and in test: these figures do not hold for new "
+    "patients. Splitting by record (--set fragments.split_by=record) shows what does."
+)
+
+
+class FragmentExamples:
+    """Fragments in mV around their median: inputs (n, 1, 3600), targets (n,)."""
+
+    def __init__(
+        self, signal_mv: NDArray[np.float32], label: Labels, settings: AugmentationConfig
+    ) -> None:
+        centred = signal_mv - np.median(signal_mv, axis=1, keepdims=True)
+        self._x_NLT = torch.from_numpy(centred[:, None])
+        self._label, self._settings = torch.from_numpy(label), settings
+
+    def __len__(self) -> int:
+        return len(self._label)
+
+    def batch(
+        self, indices: Labels, generator: Generator | None
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Signals and labels; augmented when a generator is given."""
+        x_BLT = self._x_NLT[indices]
+        if generator is not None:
+            x_BLT = x_BLT * random_gain(len(x_BLT), self._settings, generator)
+            x_BLT = disturbed(x_BLT, _FS_HZ, self._settings, generator)
+        return (x_BLT,), self._label[indices]
+
+
+def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
+    """The study of the 1000 fragments, split by fragment or by record with the run's seed."""
+    index = fragments.load_index()
+    signal_mv = fragments.cut(database.records, index)
+    by = config.fragments.split_by
+    make = fragments.split_by_fragment if by == "fragment" else fragments.split_by_record
+    split = make(index, config.seed)
+    # by record, classes of a single patient cannot be tested: their ids close up
+    kept = np.unique(index.label[np.concatenate([split.train, split.test])])
+    classes = tuple(fragments.CLASSES[i] for i in kept)
+    label = np.searchsorted(kept, index.label)
+
+    def part(rows: Labels) -> Part:
+        examples = FragmentExamples(signal_mv[rows], label[rows], config.augmentation)
+        return Part(examples, label[rows], index.record[rows])
+
+    rows = {"train": split.train, "validation": split.validation, "test": split.test}
+
+    def strips(name: str, chosen: Labels) -> list[Strip]:
+        time_s = np.arange(fragments.WIDTH) / _FS_HZ
+        picked = rows[name][chosen]
+        return [
+            {"time_s": time_s, "millivolts": signal_mv[row], "title": str(index.record[row])}
+            for row in picked
+        ]
+
+    return Study(
+        title=f"MIT-BIH fragments, {len(classes)} classes, split by {by}",
+        classes=classes,
+        parts={name: part(chosen) for name, chosen in rows.items()},
+        learnt=part(split.train).examples,
+        weights=_class_weights(label[split.train]),
+        network=lambda: _network(config, len(classes)),
+        loss=lambda out, target: functional.cross_entropy(
+            out, target, label_smoothing=config.label_smoothing
+        ),
+        probabilities=_softmax,
+        score=lambda truth, decided, _: classification(truth, decided, classes, config.seed),
+        strips=strips,
+        facts={**database.facts, "split": split.digest(), "split_by": by},
+        warnings=(_LEAK,) if by == "fragment" else (),
+    )
+
+
+def _network(config: EcgTrainConfig, classes: int) -> nn.Module:
+    return ConvClassifier(
+        Encoder(config.network),
+        classes,
+        pooling=config.pooling,
+        hidden=config.hidden,
+        dropout=config.head_dropout,
+    )
+
+
+def _softmax(outputs: Floats) -> Floats:
+    probabilities: Floats = torch.from_numpy(outputs).softmax(dim=1).numpy()
+    return probabilities
+
+
+def _class_weights(label: Labels) -> NDArray[np.float64]:
+    """Rare classes are drawn more often, by the square root of how rare they are."""
+    counts = np.bincount(label)
+    weights: NDArray[np.float64] = 1 / np.sqrt(counts[label])
+    return weights

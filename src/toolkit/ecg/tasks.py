@@ -1,0 +1,133 @@
+"""From a run's settings to its task, and from a trained network to its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import nn
+
+from toolkit.core import rng
+from toolkit.core.distributed import Ranks, resolve_device
+from toolkit.core.errors import ConfigError, RunError
+from toolkit.core.files import write_atomic
+from toolkit.core.run import Run
+from toolkit.core.supervised import Problem, Supervised, load_weights, predict
+from toolkit.ecg import database
+from toolkit.ecg.beat_study import beat_study
+from toolkit.ecg.config import EcgTrainConfig
+from toolkit.ecg.figures import draw
+from toolkit.ecg.fragment_study import fragment_study
+from toolkit.ecg.study import Floats, Labels, Study
+
+WEIGHTS = "model.safetensors"
+
+
+def study(config: EcgTrainConfig) -> Study:
+    """The study that ``config`` describes, on its records.
+
+    Raises:
+        DataError: records are missing, damaged or unfit for the protocol.
+    """
+    make = fragment_study if config.protocol == "fragments17" else beat_study
+    return make(database.load(config), config)
+
+
+def build(run: Run, config: EcgTrainConfig, ranks: Ranks) -> Supervised:
+    """The task of ``run``: train the study's network, then score it on the test part."""
+    chosen = study(config)
+    if ranks.is_main:
+        run.record_data(chosen.facts)
+    with rng.torch_scope(config.seed, "weights"):
+        network = chosen.network()
+    problem = Problem(
+        model=network,
+        train=chosen.learnt,
+        loss=chosen.loss,
+        evaluate=lambda model: _validate(chosen, model, ranks),
+        finish=lambda model, run: _finish(chosen, config, model, run),
+        weights=chosen.weights,
+    )
+    return Supervised(problem, config, resolve_device(config.device), ranks)
+
+
+def _validate(chosen: Study, model: nn.Module, ranks: Ranks) -> dict[str, float]:
+    part = chosen.parts.get("validation")
+    if part is None:
+        return {}
+    outputs = predict(model, part.examples, ranks=ranks)
+    decided = chosen.probabilities(outputs).argmax(axis=1)
+    scores = chosen.score(part.truth, decided, part.record)
+    keys = ("accuracy", "balanced_accuracy", "macro_f1", "macro_f1_nsv")
+    return {f"val/{key}": scores[key] for key in keys if scores.get(key) is not None}
+
+
+def _finish(chosen: Study, config: EcgTrainConfig, model: nn.Module, run: Run) -> dict[str, Any]:
+    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomic(run.path / WEIGHTS, safetensors.torch.save(weights))
+    part = "test" if "test" in chosen.parts else "validation"
+    scores, decided, probabilities = _score(chosen, config, model, part)
+    draw(run, chosen, part, decided, probabilities)
+    return scores
+
+
+def _score(
+    chosen: Study, config: EcgTrainConfig, model: nn.Module, name: str
+) -> tuple[dict[str, Any], Labels, Floats]:
+    part = chosen.parts[name]
+    probabilities = chosen.probabilities(predict(model, part.examples))
+    decided = probabilities.argmax(axis=1)
+    head = {"title": chosen.title, "protocol": config.protocol, "split": name, "seed": config.seed}
+    scores = chosen.score(part.truth, decided, part.record)
+    remarks = {"warnings": list(chosen.warnings), "notes": list(chosen.notes)}
+    parameters = sum(p.numel() for p in model.parameters())
+    return (
+        {**head, **scores, "parameters": parameters, **remarks},
+        decided,
+        probabilities,
+    )
+
+
+def evaluate(folder: Path, config: EcgTrainConfig, name: str) -> dict[str, Any]:
+    """Score the network in ``folder`` (a run or a released model) on part ``name``.
+
+    Raises:
+        RunError: no finished model is there, or it does not fit its settings.
+        ConfigError: the protocol has no such part.
+    """
+    chosen = study(config)
+    if name not in chosen.parts:
+        raise ConfigError(
+            f"this run has no {name} part", where="--split", hint=" or ".join(chosen.parts)
+        )
+    return _score(chosen, config, load_network(folder, chosen), name)[0]
+
+
+def plot(run: Run, config: EcgTrainConfig) -> None:
+    """Draw the figures of a finished run anew."""
+    chosen = study(config)
+    part = "test" if "test" in chosen.parts else "validation"
+    _, decided, probabilities = _score(chosen, config, load_network(run.path, chosen), part)
+    draw(run, chosen, part, decided, probabilities)
+
+
+def load_network(folder: Path, chosen: Study) -> nn.Module:
+    """The study's network with the weights in ``folder``.
+
+    Raises:
+        RunError: the weights are missing, damaged or of another network.
+    """
+    path = folder / WEIGHTS
+    try:
+        weights: Mapping[str, Any] = safetensors.torch.load(path.read_bytes())
+    except FileNotFoundError as error:
+        hint = f"toolkit runs resume {folder}"
+        raise RunError("there is no finished model", where=str(path), hint=hint) from error
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"cannot read the weights: {error}", where=str(path)) from error
+    network = chosen.network()
+    load_weights(network, weights)
+    return network.eval()

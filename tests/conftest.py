@@ -1,0 +1,34 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)  # small tensors: more threads only wait for one another
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def _real_data() -> Path:
+    given = os.environ.get("TOOLKIT_TEST_DATA")
+    return Path(given) if given else REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder that holds ``mitdb/``; a test that needs it is skipped where it is not."""
+    folder = _real_data()
+    if not (folder / "mitdb" / "100.dat").is_file():
+        pytest.skip(f"no MIT-BIH records at {folder}; set TOOLKIT_TEST_DATA to run this test")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's cache out of the tests: one for the whole session."""
+    base = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("TOOLKIT_CACHE", str(base))

@@ -1,0 +1,391 @@
+"""The loop: resuming is exact, stopping is clean, and each tiny task learns."""
+
+import json
+import os
+import signal
+import tracemalloc
+
+import pytest
+import tiny_tasks
+import torch
+from tiny_tasks import TASKS, equal, fit, new_run, outcome, run_in_child
+
+from toolkit.core import checkpoint, files
+from toolkit.core.errors import (
+    CancelledRunError,
+    ConfigError,
+    DivergedError,
+    InterruptedRunError,
+    RunError,
+)
+from toolkit.core.run import Run
+
+# First 20 losses of the supervised task: a refactor must not move them.
+GOLDEN = [
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """As in the child processes: sums depend on how they are split."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """What each task gives when nothing disturbs it."""
+    known = {}
+
+    def of(name):
+        if name not in known:
+            path = new_run(tmp_path_factory.mktemp(name), name)
+            assert run_in_child(path, name) == 0
+            known[name] = outcome(path)
+        return known[name]
+
+    return of
+
+
+@pytest.mark.parametrize("name", [*TASKS, "weighted"])
+@pytest.mark.parametrize(
+    "death",
+    [("step", 3), ("step", 17), ("rename", 2), ("finish", 0)],
+    ids=["before the first checkpoint", "between checkpoints", "in a save", "in the ending"],
+)
+def test_killed_and_resumed_equals_uninterrupted(name, death, uninterrupted, tmp_path):
+    path = new_run(tmp_path, name)
+    assert run_in_child(path, name, death) == -signal.SIGKILL
+    assert run_in_child(path, name) == 0
+    assert equal(outcome(path), uninterrupted(name))
+    assert not list((path / "checkpoints").glob(".tmp-*"))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_killed_again_and_again(name, uninterrupted, tmp_path):
+    path = new_run(tmp_path, name)
+    for step in (8, 9, 20, 35):
+        assert run_in_child(path, name, ("step", step)) == -signal.SIGKILL
+    assert run_in_child(path, name) == 0
+    assert equal(outcome(path), uninterrupted(name))
+
+
+def test_averaged_weights_resume_exactly(tmp_path):
+    whole, cut = (new_run(tmp_path, "supervised", average=0.9) for _ in range(2))
+    assert run_in_child(whole, "supervised") == 0
+    assert run_in_child(cut, "supervised", ("step", 17)) == -signal.SIGKILL
+    assert run_in_child(cut, "supervised") == 0
+    assert "averaged" in outcome(cut)["state"]
+    assert equal(outcome(cut), outcome(whole))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_same_seed_same_run_other_seed_another(name, uninterrupted, tmp_path):
+    same, other = new_run(tmp_path, name), new_run(tmp_path, name, seed=4)
+    fit(same, name)
+    fit(other, name)
+    assert equal(outcome(same), uninterrupted(name))
+    assert not equal(outcome(other)["state"], uninterrupted(name)["state"])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_learns(name, tmp_path):
+    path = new_run(tmp_path, name, steps=400, evaluate_every=100)
+    result = fit(path, name)
+    if name == "supervised":
+        assert result["accuracy"] >= 0.95
+    elif name == "corridor":
+        assert result["right"] == 1.0
+    else:
+        assert result["best"] == 10 and result["steps"] < 400  # done() ends it
+
+
+def test_golden_losses(tmp_path):
+    path = new_run(tmp_path, "supervised", steps=20, evaluate_every=1)
+    fit(path, "supervised")
+    losses = [line["train/loss"] for line in Run.open(path).metrics]
+    assert losses == pytest.approx(GOLDEN, abs=1e-6)
+
+
+def test_max_time_pauses_with_a_result_and_resumes_exactly(uninterrupted, tmp_path):
+    path = new_run(tmp_path, "corridor")
+    result = fit(path, "corridor", max_time_s=15)
+    run = Run.open(path)
+    assert (result["stopped_by"], result["steps"]) == ("max_time", 15)
+    assert (run.status["state"], run.status["step"], run.result) == ("paused", 15, result)
+    fit(path, "corridor")
+    assert run.status["state"] == "finished"
+    assert equal(outcome(path), uninterrupted("corridor"))
+
+
+def test_max_time_that_runs_out_at_the_end_is_an_end(tmp_path):
+    path = new_run(tmp_path, "bits", steps=9)
+    assert fit(path, "bits", max_time_s=9)["stopped_by"] == "done"
+    assert Run.open(path).status["state"] == "finished"
+
+
+def signalling(*numbers, event="step", at=10):
+    def watch(happened, number):
+        if (happened, number) == (event, at):
+            for one in numbers:
+                os.kill(os.getpid(), one)
+
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "code"),
+    [(signal.SIGTERM, InterruptedRunError, 75), (signal.SIGINT, CancelledRunError, 130)],
+)
+def test_a_signal_saves_and_leaves(number, kind, code, uninterrupted, tmp_path):
+    path, handler = new_run(tmp_path, "corridor"), signal.getsignal(number)
+    with pytest.raises(kind) as caught:
+        fit(path, "corridor", signalling(number))
+    run = Run.open(path)
+    assert type(caught.value) is kind and caught.value.exit_code == code
+    assert str(path) in caught.value.hint
+    assert (run.status["state"], run.status["step"]) == ("interrupted", 11)
+    assert checkpoint.steps(run.checkpoints)[-1] == 11
+    assert signal.getsignal(number) is handler
+    fit(path, "corridor")
+    assert equal(outcome(path), uninterrupted("corridor"))
+
+
+def test_a_second_interrupt_leaves_at_once(uninterrupted, tmp_path):
+    path = new_run(tmp_path, "corridor")
+    with pytest.raises(KeyboardInterrupt):
+        fit(path, "corridor", signalling(signal.SIGINT, signal.SIGINT))
+    assert checkpoint.steps(path / "checkpoints") == [7]
+    fit(path, "corridor")
+    assert equal(outcome(path), uninterrupted("corridor"))
+
+
+def test_a_second_interrupt_while_saving_does_no_damage(uninterrupted, tmp_path, monkeypatch):
+    path, synced = new_run(tmp_path, "corridor"), os.fsync
+
+    def interrupt(descriptor):
+        os.kill(os.getpid(), signal.SIGINT)
+        synced(descriptor)
+
+    def watch(event, number):
+        if (event, number) == ("step", 10):
+            os.kill(os.getpid(), signal.SIGINT)
+            monkeypatch.setattr(files.os, "fsync", interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(path, "corridor", watch)
+    monkeypatch.setattr(files.os, "fsync", synced)
+    assert checkpoint.load_newest(path / "checkpoints")[0] == 7
+    fit(path, "corridor")
+    assert equal(outcome(path), uninterrupted("corridor"))
+
+
+def test_a_signal_in_the_ending_does_not_wait_for_it(uninterrupted, tmp_path):
+    path = new_run(tmp_path, "corridor")
+    with pytest.raises(InterruptedRunError):
+        fit(path, "corridor", signalling(signal.SIGTERM, event="finish", at=0))
+    assert Run.open(path).result is None
+    assert Run.open(path).status["state"] == "interrupted"
+    fit(path, "corridor")
+    assert equal(outcome(path), uninterrupted("corridor"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_divergence_keeps_the_last_checkpoint(value, tmp_path):
+    path = new_run(tmp_path, "corridor")
+    with pytest.raises(DivergedError, match="loss = ") as caught:
+        fit(path, "corridor", lambda e, n: {"loss": value} if (e, n) == ("step", 10) else None)
+    run = Run.open(path)
+    assert caught.value.exit_code == 6
+    assert run.status["state"] == "failed" and "loss" in run.status["error"]
+    assert checkpoint.load_newest(run.checkpoints)[0] == 7
+
+
+def test_a_nan_in_a_batch_never_reaches_the_weights(tmp_path):
+    settings = tiny_tasks.SETTINGS
+    task = tiny_tasks.build("supervised", settings)
+    task.step(0)
+    before = {k: v.clone() for k, v in task.model.named_parameters()}
+    task.problem.train.x[:] = float("nan")
+    assert task.step(1)["loss"] != task.step(1)["loss"]
+    assert equal(before, dict(task.model.named_parameters()))
+
+
+class Scripted:
+    """A task whose score is read from a list; its state is the number of steps it did."""
+
+    def __init__(self, scores):
+        self.scores, self.did, self.evaluated_at_end = scores, 0, None
+
+    def step(self, i):
+        self.did += 1
+        return {}
+
+    def evaluate(self, i):
+        return {"score": self.scores[i - 1]}
+
+    def done(self, i):
+        return False
+
+    def state_dict(self):
+        return {"did": self.did}
+
+    def load_state_dict(self, state):
+        self.did = state["did"]
+
+    def finish(self, run):
+        return {"did": self.did}
+
+
+def scripted(tmp_path, scores, **settings):
+    base = {"steps": len(scores), "evaluate_every": 1, "monitor": "score"}
+    path = new_run(tmp_path, "scripted", **{**base, "checkpoint_every_s": 1000, **settings})
+    run = Run.open(path)
+    config = run.config(tiny_tasks.SupervisedConfig)
+    return run, tiny_tasks.Trainer(run, config).fit(Scripted(scores))
+
+
+def test_best_checkpoint_is_kept_and_judged(tmp_path):
+    run, result = scripted(tmp_path, [1, 5, 2, 3, 4], checkpoint_every_s=0, keep_checkpoints=2)
+    assert (result["did"], result["model_step"], result["steps"]) == (2, 2, 5)
+    assert checkpoint.steps(run.checkpoints) == [2, 4, 5]
+
+
+def test_smallest_can_be_best(tmp_path):
+    _, result = scripted(tmp_path, [3, 1, 2], monitor_mode="min")
+    assert result["model_step"] == 2
+
+
+def test_patience_stops_early_and_saves(tmp_path):
+    run, result = scripted(tmp_path, [1, 3, 2, 2, 2, 9], patience=3)
+    assert (result["stopped_by"], result["steps"], result["did"]) == ("patience", 5, 2)
+    assert checkpoint.steps(run.checkpoints) == [2, 5]
+    assert run.status["state"] == "finished"
+
+
+def test_an_undefined_score_is_never_the_best(tmp_path):
+    nan = float("nan")
+    _, result = scripted(tmp_path, [nan, 1, nan, 2, nan])
+    assert result["model_step"] == 4
+
+
+def test_a_damaged_best_checkpoint_does_not_lose_the_run(tmp_path):
+    path = new_run(tmp_path, "scripted", steps=3, evaluate_every=1, monitor="score")
+    run = Run.open(path)
+    config = run.config(tiny_tasks.SupervisedConfig)
+    tiny_tasks.Trainer(run, config).fit(Scripted([5, 1, 1]))
+    (run.checkpoints / checkpoint.name_of(1) / "state.json").write_text("{}")
+    notes = []
+    watcher = tiny_tasks.Trainer(run, config)
+    watcher.progress.note = notes.append
+    assert watcher.fit(Scripted([5, 1, 1]))["model_step"] == 3
+    assert any("damaged" in note for note in notes)
+
+
+def test_a_monitor_that_is_no_metric_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="'skore'") as caught:
+        scripted(tmp_path, [1, 2], monitor="skore")
+    assert "score" in caught.value.hint
+
+
+def test_means_are_over_the_steps_that_gave_the_figure(tmp_path):
+    path = new_run(tmp_path, "corridor", steps=2, evaluate_every=2)
+    rewards = []
+    task = tiny_tasks.Corridor(tiny_tasks.SETTINGS.seed)
+    rewards = [task.step(i).get("reward") for i in range(2)]
+    fit(path, "corridor")
+    assert Run.open(path).metrics[0]["train/reward"] == rewards[1]
+
+
+@pytest.mark.parametrize("name", ["supervised", "corridor"])
+def test_extended_run_equals_one_planned_longer(name, uninterrupted, tmp_path):
+    path = new_run(tmp_path, name, steps=24, schedule_steps=40)
+    fit(path, name)
+    run = Run.open(path)
+    run.rewrite_config(run.config(tiny_tasks.SupervisedConfig).extended(40))
+    fit(path, name)
+    assert equal(outcome(path), uninterrupted(name))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_fitting_a_finished_run_changes_nothing(name, tmp_path):
+    path = new_run(tmp_path, name)
+    first = fit(path, name)
+    before = outcome(path)
+    assert fit(path, name, lambda event, _: pytest.fail("a step") if event == "step" else None)
+    assert equal(outcome(path), before)
+    assert Run.open(path).result == first
+
+
+def test_status_says_running_from_the_first_step(tmp_path):
+    path, seen = new_run(tmp_path, "bits", steps=3, checkpoint_every_s=1000), []
+    fit(path, "bits", lambda event, n: seen.append(Run.open(path).status["state"]))
+    assert set(seen) == {"running"}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_damaged_newest_checkpoint_is_passed_over_and_replaced(name, uninterrupted, tmp_path):
+    path = new_run(tmp_path, name)
+    assert run_in_child(path, name, ("step", 17)) == -signal.SIGKILL
+    for damaged in (path / "checkpoints" / checkpoint.name_of(14)).iterdir():
+        whole = damaged.read_bytes()
+        damaged.unlink()  # a new inode: the one before may share the old
+        damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert run_in_child(path, name) == 0
+    assert equal(outcome(path), uninterrupted(name))
+
+
+def test_damaged_frozen_segment_is_never_linked_into_later_checkpoints(uninterrupted, tmp_path):
+    path = new_run(tmp_path, "corridor")
+    assert run_in_child(path, "corridor", ("step", 17)) == -signal.SIGKILL
+    for segment in (path / "checkpoints" / checkpoint.name_of(14)).glob("*.frozen"):
+        whole = segment.read_bytes()
+        segment.unlink()
+        segment.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # its manifest still verifies
+    assert run_in_child(path, "corridor") == 0
+    assert equal(outcome(path), uninterrupted("corridor"))
+
+
+def test_checkpoint_of_another_task_is_refused(tmp_path):
+    path = new_run(tmp_path, "bits", steps=5)
+    fit(path, "bits")
+    with pytest.raises(RunError, match="does not fit"):
+        fit(path, "corridor")
+
+
+def test_an_error_of_the_task_stays_what_it_is(tmp_path):
+    def watch(event, number):
+        if event == "step" and number == 2:
+            raise FileNotFoundError("a record")
+
+    path = new_run(tmp_path, "bits")
+    with pytest.raises(FileNotFoundError, match="a record"):
+        fit(path, "bits", watch)
+    assert Run.open(path).status["state"] == "failed"
+
+
+def test_metrics_file_is_json_lines(tmp_path):
+    path = new_run(tmp_path, "supervised")
+    fit(path, "supervised")
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [6, 12, 18, 24, 30, 36, 40]
+    assert all({"train/loss", "accuracy", "time_s"} <= line.keys() for line in lines)
+
+
+@pytest.mark.parametrize("name", ["supervised", "corridor"])
+def test_memory_of_a_thousand_steps_is_flat(name, tmp_path):
+    used = {}
+
+    def watch(event, number):
+        if event == "step" and number in (200, 999):
+            used[number] = tracemalloc.get_traced_memory()[0]
+
+    path = new_run(tmp_path, name, steps=1000, evaluate_every=50, checkpoint_every_s=100)
+    tracemalloc.start()
+    try:
+        fit(path, name, watch)
+    finally:
+        tracemalloc.stop()
+    assert used[999] - used[200] < 200_000
