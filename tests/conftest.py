@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import call
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for one another
 
@@ -32,3 +33,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """Keep the user's cache out of the tests: one for the whole session."""
     base = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("TOOLKIT_CACHE", str(base))
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four synthetic records of a minute, made by the command; not to be changed."""
+    out = tmp_path_factory.mktemp("data") / "synthetic"
+    call("data", "synthesize", "ecg", out, "--records", 4, "--minutes", 1, "--seed", 0)
+    return out

@@ -134,7 +134,9 @@ leaves = (
     | st.integers(0, 5).map(lambda n: np.arange(n))
 )
 keys = st.text(max_size=5) | st.integers(-3, 3) | st.just("$tensor") | st.just("$items")
-trees = st.recursive(leaves, lambda t: st.lists(t, max_size=3) | st.dictionaries(keys, t), max_leaves=12)
+trees = st.recursive(
+    leaves, lambda t: st.lists(t, max_size=3) | st.dictionaries(keys, t), max_leaves=12
+)
 names = st.text("abcdefgh_", min_size=1, max_size=5)
 
 

@@ -1,9 +1,11 @@
 """The loop: resuming is exact, stopping is clean, and each tiny task learns."""
 
+import gc
 import json
 import os
 import signal
-import tracemalloc
+import sys
+from pathlib import Path
 
 import pytest
 import tiny_tasks
@@ -21,8 +23,14 @@ from toolkit.core.errors import (
 from toolkit.core.run import Run
 
 # First 20 losses of the supervised task: a refactor must not move them.
+# fmt: off
 GOLDEN = [
+    0.60108709, 0.71321929, 0.81267726, 0.60632783, 0.69897854,
+    0.69488132, 0.53536868, 0.57238865, 0.52546799, 0.49720478,
+    0.38726264, 0.38897336, 0.42105728, 0.55182278, 0.41064429,
+    0.40632325, 0.48000830, 0.32524747, 0.40214568, 0.36016005,
 ]
+# fmt: on
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -49,7 +57,7 @@ def uninterrupted(tmp_path_factory):
     return of
 
 
-@pytest.mark.parametrize("name", [*TASKS, "weighted"])
+@pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize(
     "death",
     [("step", 3), ("step", 17), ("rename", 2), ("finish", 0)],
@@ -72,11 +80,11 @@ def test_killed_again_and_again(name, uninterrupted, tmp_path):
     assert equal(outcome(path), uninterrupted(name))
 
 
-def test_averaged_weights_resume_exactly(tmp_path):
-    whole, cut = (new_run(tmp_path, "supervised", average=0.9) for _ in range(2))
-    assert run_in_child(whole, "supervised") == 0
-    assert run_in_child(cut, "supervised", ("step", 17)) == -signal.SIGKILL
-    assert run_in_child(cut, "supervised") == 0
+def test_averaged_weights_and_weighted_sampling_resume_exactly(tmp_path):
+    whole, cut = (new_run(tmp_path, "weighted", average=0.9) for _ in range(2))
+    assert run_in_child(whole, "weighted") == 0
+    assert run_in_child(cut, "weighted", ("step", 17)) == -signal.SIGKILL
+    assert run_in_child(cut, "weighted") == 0
     assert "averaged" in outcome(cut)["state"]
     assert equal(outcome(cut), outcome(whole))
 
@@ -92,7 +100,7 @@ def test_same_seed_same_run_other_seed_another(name, uninterrupted, tmp_path):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_learns(name, tmp_path):
-    path = new_run(tmp_path, name, steps=400, evaluate_every=100)
+    path = new_run(tmp_path, name, steps=400, evaluate_every=100, checkpoint_every_s=1000)
     result = fit(path, name)
     if name == "supervised":
         assert result["accuracy"] >= 0.95
@@ -374,18 +382,23 @@ def test_metrics_file_is_json_lines(tmp_path):
     assert all({"train/loss", "accuracy", "time_s"} <= line.keys() for line in lines)
 
 
-@pytest.mark.parametrize("name", ["supervised", "corridor"])
+def in_use():
+    """Python's live blocks, and the process's memory in MiB."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return sys.getallocatedblocks(), pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.parametrize("name", TASKS[:2])
 def test_memory_of_a_thousand_steps_is_flat(name, tmp_path):
     used = {}
 
     def watch(event, number):
         if event == "step" and number in (200, 999):
-            used[number] = tracemalloc.get_traced_memory()[0]
+            used[number] = in_use()
 
-    path = new_run(tmp_path, name, steps=1000, evaluate_every=50, checkpoint_every_s=100)
-    tracemalloc.start()
-    try:
-        fit(path, name, watch)
-    finally:
-        tracemalloc.stop()
-    assert used[999] - used[200] < 200_000
+    path = new_run(tmp_path, name, steps=1000, evaluate_every=50, checkpoint_every_s=200)
+    fit(path, name, watch)
+    (blocks, memory_mb), (later_blocks, later_memory_mb) = used[200], used[999]
+    assert later_blocks - blocks < 800  # less than one a step
+    assert later_memory_mb - memory_mb < 30

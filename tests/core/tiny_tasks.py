@@ -341,7 +341,9 @@ def processes() -> Any:
     """Fresh processes that start fast: forked from one that has imported torch and nothing else."""
     context = multiprocessing.get_context("forkserver")
     # torch._dynamo: a child's first optimiser would import it, for seconds
-    context.set_forkserver_preload(["toolkit.core.supervised", "torch._dynamo"])
+    context.set_forkserver_preload(
+        ["toolkit.core.supervised", "toolkit.core.trainer", "torch._dynamo"]
+    )
     return context
 
 

@@ -113,7 +113,7 @@ def compare(out: Path) -> None:
             out.write_text(json.dumps(found))
 
 
-def train(path: Path, die: int | None) -> None:
+def train(path: Path, die: int | None = None) -> None:
     with joined() as ranks:
         made = task("batch", ranks, settings())
         step = made.step

@@ -81,11 +81,14 @@ def plot(run_name: str, runs_dir: Path, as_json: bool) -> None:
     Examples:
       toolkit ecg plot @last:ecg
     """
-    from toolkit.core.run import resolve
+    from toolkit.core.errors import RunError
+    from toolkit.core.released import Released, find
     from toolkit.ecg import tasks
     from toolkit.ecg.config import EcgTrainConfig
 
-    run = resolve(run_name, runs_dir)
+    run = find(run_name, "ecg", runs_dir)
+    if isinstance(run, Released):
+        raise RunError(f"{run_name} is a released model; only runs have figures", where="RUN")
     tasks.plot(run, run.config(EcgTrainConfig))
     files = sorted(str(path) for path in run.figures.glob("*.png"))
     emit({"run": str(run.path), "figures": files}, as_json, lambda: click.echo("\n".join(files)))

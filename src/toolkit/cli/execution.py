@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from toolkit.cli.options import emit
 from toolkit.core.config import RunConfig, load, preset_path
-from toolkit.core.errors import ConfigError, RunError
+from toolkit.core.errors import ConfigError, DataError, RunError
 from toolkit.core.run import Run
+
+
+def applications() -> list[str]:
+    """The packages that train: those that bring presets."""
+    return sorted(folder.parent.name for folder in Path(__file__).parents[1].glob("*/presets"))
 
 
 def start(
@@ -33,13 +40,20 @@ def start(
     Raises:
         ToolkitError: whatever went wrong, with its exit code.
     """
+    from toolkit.core.distributed import resolve_device
+
     config = settings(app, verb, preset=preset, config_file=config_file, sets=sets, **flags)
     there = _run_at(run_dir, config)
     if there is not None:
         resume(there, steps=None, max_time=max_time, devices=devices, as_json=as_json)
         return
+    resolve_device(config.device)
     run = Run.create(runs_dir, app, verb, config, path=run_dir)
-    execute(run, config, max_time=max_time, devices=devices, as_json=as_json)
+    try:
+        execute(run, config, max_time=max_time, devices=devices, as_json=as_json)
+    except (ConfigError, DataError):
+        _forget_unbegun(run)
+        raise
 
 
 def settings(
@@ -68,6 +82,12 @@ def settings(
     return config
 
 
+def _forget_unbegun(run: Run) -> None:
+    """Leave nothing of a run that data or settings kept from taking its first step."""
+    if not (run.path / "metrics.jsonl").exists():  # the first file that the trainer writes
+        shutil.rmtree(run.path, ignore_errors=True)
+
+
 def _run_at(path: Path | None, config: RunConfig) -> Run | None:
     """The run that already is at ``path``, if it is the same one."""
     if path is None or not path.exists():
@@ -86,14 +106,30 @@ def resume(
     run: Run, *, steps: int | None, max_time: float | None, devices: int, as_json: bool
 ) -> None:
     """Go on with ``run``; a finished one is printed again, unless ``steps`` extends it."""
-    module = importlib.import_module(f"toolkit.{run.app}.config")
-    config: RunConfig = run.config(module.CONFIGS[run.verb])
+    config = run.config(_model_of(run))
     if steps is not None and steps != config.steps:
         config = _extend(run, config, steps)
     elif _progress(run)[0] == "finished" and run.result is not None:
-        emit(run.result, as_json)
+        emit({**run.result, "run": str(run.path)}, as_json)  # it may have been moved
         return
     execute(run, config, max_time=max_time, devices=devices, as_json=as_json)
+
+
+def _model_of(run: Run) -> type[RunConfig]:
+    """The settings of the verb that made ``run``.
+
+    Raises:
+        RunError: this version has no such application or verb.
+    """
+    from toolkit.cli.main import COMMANDS
+
+    is_known = run.app in COMMANDS and (Path(__file__).parents[1] / run.app / "config.py").is_file()
+    verbs = importlib.import_module(f"toolkit.{run.app}.config").CONFIGS if is_known else {}
+    if run.verb not in verbs:
+        what = f"this run was made by `{run.app} {run.verb}`, which this version does not have"
+        raise RunError(what, where=str(run.path), hint="use the version that made it")
+    model: type[RunConfig] = verbs[run.verb]
+    return model
 
 
 def _extend(run: Run, config: RunConfig, steps: int) -> RunConfig:
@@ -124,7 +160,7 @@ def execute(
     if devices > 1 and "WORLD_SIZE" not in os.environ:
         arguments = ["runs", "resume", str(run.path), f"--devices={devices}"]
         arguments += [f"--max-time={max_time}"] if max_time else []
-        distributed.relaunch(devices, [*arguments, *(["--json"] if as_json else [])])
+        sys.exit(distributed.relaunch(devices, [*arguments, *(["--json"] if as_json else [])]))
     with distributed.joined() as ranks:
         result = train(run, config, max_time, ranks)
     if result is not None:

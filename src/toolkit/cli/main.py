@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -20,6 +21,21 @@ COMMANDS = {  # name: (module below toolkit.cli, one-line summary)
     "demo": ("demo", "Train on data the toolkit makes itself, ending in one page."),
     "doctor": ("doctor", "Check versions, devices, data and disk."),
 }
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """End well when the reader of our output leaves, as ``head`` does.
+
+    Click would exit with 1, and so does rich, which turns the error into a SystemExit.
+    """
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as error:
+        if BrokenPipeError not in (type(error), type(error.__context__)):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(0) from None
 
 
 class LazyGroup(click.Group):
@@ -52,6 +68,16 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command {args[0]!r}; {closest(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the words; --help is printed here."""
+        with _reader_may_leave():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Import and run the chosen command."""
+        with _reader_may_leave():
+            return super().invoke(ctx)
+
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run, and leave with the exit code of the design."""
         arguments = list(sys.argv[1:] if args is None else args)
@@ -71,9 +97,6 @@ class LazyGroup(click.Group):
             return error.exit_code
         except (click.Abort, KeyboardInterrupt):
             return 130
-        except BrokenPipeError:  # the reader of our output left, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
         except ToolkitError as error:
             return self._report(f"Error: {error}", error.exit_code, debug)
         except Exception as error:

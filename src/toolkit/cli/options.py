@@ -94,7 +94,9 @@ def run_options(function: F) -> F:
         ),
         click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of the whole run."),
         click.option("--device", help="auto, cpu, cuda or cuda:N."),
-        click.option("--threads", type=click.IntRange(0), help="Torch threads; 0 = all cores."),
+        click.option(
+            "--threads", type=click.IntRange(0), help="Torch threads [default: 1]; 0 = all cores."
+        ),
         data_dir_option,
         invocation_options,
         runs_dir_option,
@@ -127,7 +129,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     table = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(_cell, row))
-    Console(width=width, highlight=False).print(table)
+    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
 
 
 def _cell(value: Any) -> str:

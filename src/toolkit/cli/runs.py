@@ -45,10 +45,8 @@ def list_runs(runs_dir: Path, as_json: bool) -> None:
 
 
 def _row(run: Any) -> dict[str, Any]:
-    from toolkit.core.config import read_toml
-
     status = run.status
-    config = read_toml(run.path / "config.toml")
+    config = run.settings
     return {
         "name": run.name,
         "path": str(run.path),
@@ -75,12 +73,10 @@ def show(run_name: str, runs_dir: Path, as_json: bool) -> None:
       toolkit runs show @last
       toolkit runs show @last:ecg --json
     """
-    from toolkit.core.config import read_toml
     from toolkit.core.run import resolve
 
     run = resolve(run_name, runs_dir)
-    settings = read_toml(run.path / "config.toml")
-    facts = {"run": str(run.path), **_row(run), "config": settings}
+    facts = {"run": str(run.path), **_row(run), "config": run.settings}
     emit({**facts, "metrics": run.metrics[-1:], "result": run.result or {}}, as_json)
 
 

@@ -101,18 +101,17 @@ def _parse(app: str, verb: str, arguments: Iterable[str]) -> Mapping[str, Any]:
 
 
 def _command(app: str, verb: str) -> click.Command:
-    from toolkit.cli.main import COMMANDS
+    from toolkit.cli.execution import applications
     from toolkit.core.errors import ConfigError, closest
 
-    package = Path(__file__).parents[1]
-    apps = [name for name in COMMANDS if (package / name / "config.py").is_file()]
-    if app not in apps:
-        raise ConfigError(f"unknown application {app!r}", where="APP", hint=closest(app, apps))
+    if app not in applications():
+        hint = closest(app, applications())
+        raise ConfigError(f"unknown application {app!r}", where="APP", hint=hint)
     verbs = importlib.import_module(f"toolkit.{app}.config").CONFIGS
     if verb not in verbs:
         hint = closest(verb, verbs)
         raise ConfigError(f"{app} has no {verb!r} that can be swept", where="VERB", hint=hint)
-    group: click.Group = getattr(importlib.import_module(f"toolkit.cli.{COMMANDS[app][0]}"), app)
+    group: click.Group = getattr(importlib.import_module(f"toolkit.cli.{app}"), app)
     return group.commands[verb]
 
 

@@ -39,7 +39,8 @@ class RunConfig(Config):
     monitor_mode: Annotated[str, Field(pattern="^(max|min)$")] = "max"
     patience: int | None = Field(None, ge=1, description="evaluations without a better one")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    threads: int = Field(0, ge=0, description="torch threads; 0 = one per available core")
+    # small networks gain little from a second thread, and on a busy machine lose tenfold
+    threads: int = Field(1, ge=0, description="torch threads; 0 = one per available core")
     data_dir: Path | None = Field(None, description="folder that holds the data sets")
 
     def extended(self, steps: int) -> Self:

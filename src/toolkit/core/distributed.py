@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,7 +20,13 @@ import torch.distributed as dist
 from torch import nn
 
 from toolkit.core.batch_norm import synchronise
-from toolkit.core.errors import ConfigError, UnavailableError
+from toolkit.core.errors import (
+    CancelledRunError,
+    ConfigError,
+    InterruptedRunError,
+    RunError,
+    UnavailableError,
+)
 
 _TIMEOUT_S = 50  # a killed rank ends the others within a minute (R16)
 
@@ -89,6 +99,11 @@ def joined() -> Iterator[Ranks]:
     dist.init_process_group(backend, timeout=timedelta(seconds=_TIMEOUT_S))
     try:
         yield Ranks(dist.get_rank(), world)
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        what = "another process of this run ended, and so does this one"
+        raise RunError(what, hint="toolkit runs resume RUN") from error
     finally:
         dist.destroy_process_group()
 
@@ -103,13 +118,45 @@ def check_batch(batch_size: int, ranks: Ranks) -> None:
         )
 
 
-def relaunch(devices: int, arguments: Sequence[str]) -> None:
-    """Replace this process by ``toolkit ARGUMENTS`` under torchrun on ``devices`` processes."""
-    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
-    command = [sys.executable, *launch, "-m", "toolkit", *arguments]
-    # each process gets its share of the cores; without it torchrun sets one thread, saying so
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.execv(sys.executable, command)
+def relaunch(devices: int, arguments: Sequence[str]) -> int:
+    """Run ``toolkit ARGUMENTS`` on ``devices`` processes, as torchrun does.
+
+    Returns:
+        The exit code of the first process that failed, which said why; 0 if none did.
+
+    Raises:
+        RunError: a process was killed; the others ended after it.
+    """
+    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    # torchrun's own command line would end with exit code 1 and a traceback, whatever happened
+    logging.disable(logging.ERROR)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # until the process takes its share of the cores
+    try:
+        with TemporaryDirectory(prefix="toolkit-") as folder:
+            config = LaunchConfig(
+                min_nodes=1,
+                max_nodes=1,
+                nproc_per_node=devices,
+                logs_specs=DefaultLogsSpecs(folder),
+                run_id=uuid.uuid4().hex,
+                rdzv_backend="c10d",
+                rdzv_endpoint="localhost:0",
+                max_restarts=0,
+            )
+            elastic_launch(config, sys.executable)("-m", "toolkit", *arguments)
+    except SignalException as error:
+        cancelled = error.sigval == signal.SIGINT
+        return (CancelledRunError if cancelled else InterruptedRunError).exit_code
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        if failure.exitcode < 0:
+            what = f"process {rank} of {devices} was killed by signal {-failure.exitcode}"
+            raise RunError(what, hint="toolkit runs resume RUN") from error
+        return failure.exitcode
+    return 0
 
 
 def resolve_device(name: str) -> torch.device:

@@ -20,7 +20,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MultipleLocator
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
+from toolkit.core.errors import DataError
 from toolkit.core.files import write_atomic
 
 if TYPE_CHECKING:
@@ -50,17 +52,30 @@ def canvas(
     return figure, axes
 
 
-def save(figure: Figure, path: Path, dpi: int = 160) -> Path:
-    """Writes a PNG that appears under its name only when whole; returns ``path``."""
+def save(figure: Figure, path: Path, caption: str = "", dpi: int = 160) -> Path:
+    """Writes a PNG that appears under its name only when whole; returns ``path``.
+
+    The caption travels inside the file (:func:`caption_of`), so that a report made from the
+    files alone can say what each figure shows.
+    """
     buffer = BytesIO()
     # Without matplotlib's version in it, equal figures are equal files.
+    metadata = {"Software": None, "Description": caption or None}
     figure.savefig(
-        buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.06,
-        metadata={"Software": None},
-    )  # fmt: skip
+        buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata=metadata
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, buffer.getvalue())
     return path
+
+
+def caption_of(path: Path) -> str:
+    """The caption that :func:`save` put into a PNG; its name where there is none."""
+    try:
+        with Image.open(path) as image:
+            return str(image.info.get("Description") or path.stem)
+    except (OSError, ValueError) as error:
+        raise DataError("cannot read a figure", where=f"{path}: {error}") from error
 
 
 def _label(ax: Axes, title: str = "", x: str = "", y: str = "", *, pad_pt: float = 5) -> None:

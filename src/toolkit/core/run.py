@@ -65,7 +65,7 @@ class Run:
             hint = f"toolkit runs resume {final}"
             raise RunError("the run directory exists", where=str(final), hint=hint)
         # Made under another name: a kill must not leave a half-made run where one is asked for.
-        draft = cls(final.with_name(f".tmp-{final.name}-{os.getpid()}"))
+        draft = cls(final.with_name(f".tmp-{final.name}-{secrets.token_hex(4)}"))
         with saving(final):
             draft.path.mkdir(parents=True)
             try:
@@ -129,6 +129,19 @@ class Run:
         except ConfigError as error:
             raise RunError(error.what, where=error.where, hint=error.hint) from error
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The resolved settings as they stand in the file.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        path = self.path / "config.toml"
+        try:
+            return configs.read_toml(path)
+        except ConfigError as error:
+            raise RunError(error.what, where=str(path)) from error
+
     def rewrite_config(self, config: Config) -> None:
         """Replace the resolved settings (only ever to move a run's end)."""
         write_atomic(self.path / "config.toml", config.to_toml())
@@ -142,7 +155,8 @@ class Run:
         """
         path = self.path / "status.json"
         status = read_json(path)
-        if not {"state", "step", "pid", "heartbeat_s"} <= status.keys():
+        kinds = {"state": str, "step": int, "pid": int, "heartbeat_s": float}
+        if not all(isinstance(status.get(key), kind) for key, kind in kinds.items()):
             raise RunError("status.json is incomplete", where=str(path))
         return status
 

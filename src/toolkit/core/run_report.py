@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.core import report
-from toolkit.core.config import read_toml
+from toolkit.core.plots import caption_of
 from toolkit.core.report import Report, Section, Table
 from toolkit.core.run import Run
 
@@ -33,7 +33,10 @@ def _result(run: Run, result: Mapping[str, Any]) -> Section:
     headline = dict(list(numbers.items())[:_HEADLINES])
     flat = {k: v for k, v in result.items() if _is_row(v)}
     status = run.status
-    facts = f"{status['state']} at step {status['step']}, seed {result.get('seed', '–')}"
+    state = status["state"]
+    if state == "running":  # the trainer writes this page before it calls the run finished
+        state = str(result.get("stopped_by", state)).replace("_", " ")
+    facts = f"{state} at step {status['step']}, seed {result.get('seed', '–')}"
     table = _rows(flat) if flat else None
     trained = f"Trained for {result['trained_s']:.0f} s." if "trained_s" in result else ""
     return Section(
@@ -77,14 +80,14 @@ def _rows(rows: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _figures(run: Run) -> Section | None:
     paths = sorted((run.path / "figures").glob("*.png"))
-    pictures = [(path, path.stem.replace("_", " ")) for path in paths]
+    pictures = [(path, caption_of(path)) for path in paths]
     return Section("Figures", figures=pictures) if pictures else None
 
 
 def _settings(run: Run) -> Section:
-    config = read_toml(run.path / "config.toml")
     packages = run.environment.get("packages", {})
     machine = {k: run.environment.get(k) for k in ("toolkit", "python", "platform", "cores")}
-    command = (run.path / "command.txt").read_text().strip()
-    everything = {**config, "environment": {**machine, **packages}}
+    path = run.path / "command.txt"
+    command = path.read_text(errors="replace").strip() if path.is_file() else "unknown"
+    everything = {**run.settings, "environment": {**machine, **packages}}
     return Section("Settings", settings=everything, command=command)

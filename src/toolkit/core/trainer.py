@@ -100,7 +100,8 @@ class Trainer:
         progress: Progress | None = None,
     ) -> None:
         self.run, self.settings, self.max_time_s = run, settings, max_time_s
-        self.ranks, self.progress = ranks or Ranks(), progress or Silent()
+        self.ranks = ranks or Ranks()
+        self.progress = progress if progress and self.ranks.is_main else Silent()
         self._memory = _Memory()
         self._signal: int | None = None
         self._saved_step: int | None = None
@@ -301,7 +302,8 @@ class Trainer:
 
         def remember(number: int, _frame: FrameType | None) -> None:
             self._signal = number
-            for one in watched:
+            # several processes get each signal twice: from the terminal and from their launcher
+            for one in watched if self.ranks.world == 1 else ():
                 signal.signal(one, before[one])
             if self._finishing:
                 raise self._interruption(self._saved_step or 0)

@@ -6,6 +6,8 @@ its time; so V is decided first, and S only of what is not V.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -38,17 +40,8 @@ class BeatNetwork(nn.Module):
         self.side_dropout = nn.Dropout(config.beats.side_dropout)
         self.shape = nn.Sequential(nn.Linear(features, 32), nn.ReLU(), nn.Dropout(dropout))
         self.hint = nn.Sequential(nn.Linear(features, 8), nn.Tanh(), nn.Dropout(0.3))
-        self.ventricular = nn.Sequential(
-            nn.Linear(32 + side, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 3)
-        )
-        self.supraventricular = nn.Sequential(
-            nn.Linear(8 + side, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden // 2),
-            nn.ReLU(),
-            nn.Linear(hidden // 2, 1),
-        )
+        self.ventricular = _head([32 + side, hidden, 3], dropout)
+        self.supraventricular = _head([8 + side, hidden, hidden // 2, 1], dropout)
 
     def forward(self, x_BCT: Tensor, side_BS: Tensor) -> Tensor:
         standard_BS = ((side_BS - self.mean_S) / self.deviation_S).clamp(-_LIMIT, _LIMIT)
@@ -57,6 +50,16 @@ class BeatNetwork(nn.Module):
         first = self.ventricular(torch.cat([self.shape(features_BF), standard_BS], dim=1))
         second = self.supraventricular(torch.cat([self.hint(features_BF), standard_BS], dim=1))
         return torch.cat([first, second], dim=1)
+
+
+def _head(widths: list[int], dropout: float) -> nn.Sequential:
+    """Linear layers between ``widths``, those of width 0 left out; dropout after the first."""
+    first, *hidden, last = (width for width in widths if width)
+    layers: list[nn.Module] = []
+    for before, width in itertools.pairwise([first, *hidden]):
+        layers += [nn.Linear(before, width), nn.ReLU()]
+    layers[2:2] = [nn.Dropout(dropout)] if hidden else []
+    return nn.Sequential(*layers, nn.Linear([first, *hidden][-1], last))
 
 
 def beat_loss(logits_B4: Tensor, label_B: Tensor, smoothing: float) -> Tensor:
@@ -76,7 +79,7 @@ def beat_probabilities(logits_B4: Floats) -> Floats:
     first, second = logits[:, :3].softmax(dim=1), logits[:, 3].sigmoid()
     ventricular = first[:, _VENTRICULAR]
     others = 1 - ventricular
-    fusion_of_rest = first[:, _FUSION] / (first[:, _FUSION] + first[:, _REST])
+    fusion_of_rest = (logits[:, _FUSION] - logits[:, _REST]).sigmoid()
     supraventricular, rest = second * others, (1 - second) * others
     fusion, normal = fusion_of_rest * rest, (1 - fusion_of_rest) * rest
     columns = [normal, supraventricular, ventricular, fusion, torch.zeros_like(rest)]

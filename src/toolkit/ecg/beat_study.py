@@ -10,14 +10,16 @@ import torch
 from numpy.typing import NDArray
 
 from toolkit.core import rng
-from toolkit.core.errors import DataError
+from toolkit.core.errors import ConfigError, DataError
 from toolkit.core.plots import Strip
 from toolkit.ecg import beats, evaluation
+from toolkit.ecg.baseline import gradient_boosting
 from toolkit.ecg.beat_examples import BeatExamples, BeatSeries, pseudo_record, series
 from toolkit.ecg.beat_network import BeatNetwork, beat_loss, beat_probabilities
 from toolkit.ecg.beats import CLASSES
 from toolkit.ecg.config import AugmentationConfig, EcgTrainConfig
 from toolkit.ecg.database import Database
+from toolkit.ecg.records import Record
 from toolkit.ecg.study import Labels, Part, Study
 
 _INTRA_TEST = 0.3
@@ -38,6 +40,7 @@ def beat_study(database: Database, config: EcgTrainConfig) -> Study:
         train = [table[name] for name in train_names]
         test = [table[name] for name in test_names]
     pseudo = _pseudo_records(train, config)
+    weights = _weights(train, pseudo, config)
     learnt = BeatExamples([*train, *pseudo], config.augmentation, config.beats.side_noise)
     parts = {"train": _part(train), test_name: _part(test)}
     mean, deviation = _side_statistics(train)
@@ -47,13 +50,16 @@ def beat_study(database: Database, config: EcgTrainConfig) -> Study:
         classes=CLASSES,
         parts=parts,
         learnt=learnt,
-        weights=_weights(train, pseudo, config),
+        weights=weights,
         network=lambda: BeatNetwork(config, mean, deviation),
         loss=lambda out, label: beat_loss(out, label, config.label_smoothing),
         probabilities=beat_probabilities,
         score=lambda truth, decided, record: evaluation.aami(truth, decided, record, config.seed),
-        strips=lambda name, rows: _strips(database, train if name == "train" else test, rows),
+        strips=lambda name, rows: _strips(
+            database, config.leads[0], train if name == "train" else test, rows
+        ),
         facts={**database.facts, "split": _digest(train, test)},
+        baseline=lambda: gradient_boosting([*train, *pseudo], weights, test, config.seed),
         warnings=_warnings(database, config),
         notes=(_WHOLE_NOTE,),
     )
@@ -69,10 +75,15 @@ def _split(database: Database, config: EcgTrainConfig) -> tuple[Sequence[str], s
     else:
         train, test = beats.DS1, beats.DS2
     missing = [name for name in (*train, *test) if name not in database.records]
-    if missing or not train:
-        raise DataError(f"records are missing: {', '.join(missing) or 'all'}", where="RECORDS")
+    if missing:
+        raise DataError(f"records are missing: {', '.join(missing)}", where="RECORDS")
+    if not train:
+        raise DataError(f"{len(names)} records cannot be split into training and test")
     if config.beats.fold is None:
         return train, "test", test
+    if config.beats.folds > len(train):
+        what = f"beats.folds = {config.beats.folds}, but there are {len(train)} training records"
+        raise ConfigError(what, where="beats.folds", hint="use fewer folds or more records")
     order = rng.generator(0, "folds").permutation(len(train))  # the folds are part of no seed
     held = {train[i] for i in order[config.beats.fold :: config.beats.folds]}
     return [n for n in train if n not in held], "validation", [n for n in train if n in held]
@@ -146,22 +157,25 @@ def _side_statistics(train: Sequence[BeatSeries]) -> tuple[torch.Tensor, torch.T
     return side.mean(dim=0), side.std(dim=0) + 1e-3
 
 
-def _strips(database: Database, parts: Sequence[BeatSeries], rows: Labels) -> list[Strip]:
+def _strips(
+    database: Database, lead: str, parts: Sequence[BeatSeries], rows: Labels
+) -> list[Strip]:
     owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     sample = np.concatenate([part.sample for part in parts])
-    return [_strip(database, parts[owner[row]].name, int(sample[row])) for row in rows]
+    return [
+        _strip(database.records[parts[owner[row]].name], lead, int(sample[row])) for row in rows
+    ]
 
 
-def _strip(database: Database, name: str, at: int) -> Strip:
-    record = database.records[name]
+def _strip(record: Record, lead: str, at: int) -> Strip:
     start = max(0, at - int(_STRIP_S[0] * record.fs_hz))
     stop = min(record.n_samples, at + int(_STRIP_S[1] * record.fs_hz))
-    lead = record.millivolts((record.leads[0],), start, stop)[0]
+    millivolts = record.millivolts((lead,), start, stop)[0]
     time_s = (np.arange(start, stop) - at) / record.fs_hz
     minutes, seconds = divmod(at / record.fs_hz, 60)
-    where = f"{name} at {minutes:.0f}:{seconds:04.1f}"
-    strip: Strip = {"time_s": time_s, "millivolts": lead, "marks": [(0.0, "▾")], "title": where}
-    return strip
+    where = f"{record.name} at {minutes:.0f}:{seconds:04.1f}"
+    marks = [(0.0, "▾")]
+    return {"time_s": time_s, "millivolts": millivolts, "marks": marks, "title": where}
 
 
 def _digest(train: Sequence[BeatSeries], test: Sequence[BeatSeries]) -> str:

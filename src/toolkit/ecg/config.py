@@ -78,6 +78,12 @@ class EcgTrainConfig(SupervisedConfig):
             raise ValueError("fragments17 are cut from mitdb; synthetic records have none")
         if self.beats.fold is not None and self.beats.fold >= self.beats.folds:
             raise ValueError(f"fold {self.beats.fold} of {self.beats.folds}: folds count from 0")
+        if self.protocol == "intra" and self.beats.fold is not None:
+            raise ValueError("intra splits beats, not records: it has no folds")
+        if self.network.ndim != 1:
+            raise ValueError(f"network.ndim = {self.network.ndim}: a signal has one axis")
+        if self.protocol == "fragments17" and self.network.in_channels != 1:
+            raise ValueError(f"network.in_channels = {self.network.in_channels}: fragments have 1")
         return self
 
 

@@ -58,7 +58,7 @@ def aami(truth: Labels, decided: Labels, record: NDArray[np.str_], seed: int) ->
     without = {
         f"without_{name}": beat_scores(stacked[names != name])
         for name in ("202", "232")
-        if name in matrices
+        if name in matrices and len(matrices) > 1
     }
     return {
         **ClassificationScores.from_counts(stacked.sum(0), CLASSES).to_json(),

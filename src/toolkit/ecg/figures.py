@@ -15,7 +15,12 @@ def draw(run: Run, chosen: Study, name: str, decided: Labels, probabilities: Flo
     """Write the figures of part ``name`` into ``run``."""
     part = chosen.parts[name]
     counts = metrics.confusion_matrix(part.truth, decided, len(chosen.classes))
-    plots.save(plots.confusion_matrix(counts, chosen.classes), run.figures / "confusion.png")
+    caption = (
+        f"Confusion matrix of the {name} part: true classes in rows with their number, sensitivity "
+        "on the right, positive predictivity above."
+    )
+    confusion = plots.confusion_matrix(counts, chosen.classes)
+    plots.save(confusion, run.figures / "confusion.png", caption)
     draw_learning(run)
     rows = _examples(part.truth, decided, probabilities)
     strips = chosen.strips(name, rows)
@@ -26,7 +31,11 @@ def draw(run: Run, chosen: Study, name: str, decided: Labels, probabilities: Flo
         verdict = truth if said == truth else f"{truth} called {said}"
         strip["title"] = f"{strip.get('title', '')}: {verdict} ({sure:.0%})"
     figure = plots.signal_strips(strips, columns=2)
-    plots.save(figure, run.figures / "examples.png")
+    caption = (
+        "Examples: of each class the one that the network is surest of, then the surest mistakes. "
+        "In brackets the probability that it gives its answer."
+    )
+    plots.save(figure, run.figures / "examples.png", caption)
 
 
 def draw_learning(run: Run) -> None:
@@ -35,7 +44,8 @@ def draw_learning(run: Run) -> None:
     seen = {key for line in lines for key in line}
     keys = [key for key in ("train/loss", "val/accuracy", "val/macro_f1") if key in seen]
     if keys and len(lines) > 1:
-        plots.save(plots.learning_curves(lines, keys), run.figures / "learning.png")
+        caption = "Learning: means since the line before for training, the whole part for val."
+        plots.save(plots.learning_curves(lines, keys), run.figures / "learning.png", caption)
 
 
 def _examples(truth: Labels, decided: Labels, probabilities: Floats) -> Labels:

@@ -32,14 +32,21 @@ def filtered(record: Record, leads: Sequence[str]) -> Floats:
     """Leads in mV at 120 Hz between 0.5 and 40 Hz, without phase shift: (n_leads, samples).
 
     Raises:
-        DataError: the record lacks a lead, or has missing samples.
+        DataError: the record lacks a lead, has missing samples, or is shorter than a beat.
     """
     x_LT = record.millivolts(leads)
+    if record.n_samples * FS_HZ < WIDTH * record.fs_hz:
+        what = (
+            f"the record has {record.n_samples / record.fs_hz:.2f} s, less than one beat's window"
+        )
+        raise DataError(what, where=f"record {record.name}")
     if not np.isfinite(x_LT).all():
         raise DataError("the signal has missing samples", where=f"record {record.name}")
     ratio = Fraction(FS_HZ / record.fs_hz).limit_denominator(1000)
     if ratio != 1:
-        x_LT = signal.resample_poly(x_LT, ratio.numerator, ratio.denominator, axis=1)
+        up, down = ratio.numerator, ratio.denominator
+        # the ends are padded with the median: with zeros, an offset would ring there
+        x_LT = signal.resample_poly(x_LT, up, down, axis=1, padtype="median")
     band = signal.butter(2, _BAND_HZ, "bandpass", fs=FS_HZ, output="sos")
     smooth: Floats = signal.sosfiltfilt(band, x_LT, axis=1).astype(np.float32)
     return smooth

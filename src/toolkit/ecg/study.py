@@ -47,6 +47,7 @@ class Study:
         probabilities: maps outputs (n, …) to class probabilities (n, classes).
         score: maps (truth, decisions, records) to the protocol's own figures.
         strips: example signals of a part with given indices, for figures.
+        baseline: fits and scores what the network must beat, where there is such a thing.
         facts: hashes of data and split for the run's ``data.json``.
         warnings: what must be known before a figure is quoted.
         notes: how the figures came about.
@@ -63,5 +64,6 @@ class Study:
     score: Callable[[Labels, Labels, NDArray[np.str_]], dict[str, Any]]
     strips: Callable[[str, Labels], list[Strip]]
     facts: Mapping[str, Any]
+    baseline: Callable[[], dict[str, Any]] | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

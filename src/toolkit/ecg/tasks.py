@@ -71,6 +71,8 @@ def _finish(chosen: Study, config: EcgTrainConfig, model: nn.Module, run: Run) -
     part = "test" if "test" in chosen.parts else "validation"
     scores, decided, probabilities = _score(chosen, config, model, part)
     draw(run, chosen, part, decided, probabilities)
+    if chosen.baseline is not None:
+        scores["baseline"] = {"method": "gradient boosting", **chosen.baseline()}
     return scores
 
 
@@ -126,7 +128,7 @@ def load_network(folder: Path, chosen: Study) -> nn.Module:
     except FileNotFoundError as error:
         hint = f"toolkit runs resume {folder}"
         raise RunError("there is no finished model", where=str(path), hint=hint) from error
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RunError(f"cannot read the weights: {error}", where=str(path)) from error
     network = chosen.network()
     load_weights(network, weights)

@@ -1,0 +1,50 @@
+"""Classifying beats: batches from views against one beat at a time, same network, one thread."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from side_by_side import arguments, compare
+
+from toolkit.core.config import load
+from toolkit.core.supervised import predict
+from toolkit.ecg import synthetic
+from toolkit.ecg.beat_examples import BeatExamples, series
+from toolkit.ecg.beat_network import BeatNetwork
+from toolkit.ecg.config import PRESETS, AugmentationConfig, EcgTrainConfig
+
+LOOP_BEATS = 200
+
+
+def main() -> None:
+    options = arguments(__doc__)
+    torch.set_num_threads(1)
+    config = load(EcgTrainConfig, preset=PRESETS / "ec57.toml")
+    records = [synthetic.synthesize(seed, minutes=30, name=f"b{seed}") for seed in range(4)]
+    parts = [series(record, config.leads) for record in records]
+    examples = BeatExamples(parts, AugmentationConfig())
+    width = parts[0].side_BS.shape[1]
+    network = BeatNetwork(config, torch.zeros(width), torch.ones(width)).eval()
+
+    @torch.no_grad()
+    def one_by_one() -> None:
+        for i in range(LOOP_BEATS):
+            inputs, _ = examples.batch(np.array([i]), None)
+            network(*inputs)
+
+    first = BeatExamples([parts[0].rows(np.arange(LOOP_BEATS))], AugmentationConfig())
+    ways = {
+        "one beat at a time": one_by_one,
+        "one batch": lambda: predict(network, first),
+    }
+    compare(ways, "one beat at a time", options, beats=LOOP_BEATS)
+    everything = {"all beats": lambda: predict(network, examples)}
+    whole = compare(everything, "all beats", argparse.Namespace(rounds=options.rounds, out=None))
+    rate = len(examples) / whole["median_s"]["all beats"]
+    print(f"{rate:,.0f} beats/s in batches of 1024 on one thread ({len(examples)} beats)")
+
+
+if __name__ == "__main__":
+    main()
