@@ -111,9 +111,15 @@ def readme_commands(path: Path = REPOSITORY / "README.md") -> list[str]:
 
 
 def parse(line: str) -> click.Context:
-    """Read a command line as the toolkit would, without running it; SystemExit when it cannot."""
+    """Read a command line as the toolkit would, without running it.
+
+    Raises:
+        click.ClickException: it cannot be read.
+    """
     words = shlex.split(line, comments=True)[1:]
     known = commands()
     depth = next(n for n in range(len(words), -1, -1) if tuple(words[:n]) in known)
     command = known[tuple(words[:depth])]
+    if isinstance(command, click.Group) and words[depth:] and not words[depth].startswith("-"):
+        raise click.UsageError(f"No such command {words[depth]!r}")
     return command.make_context(" ".join(words[:depth]) or "toolkit", words[depth:])

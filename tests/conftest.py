@@ -9,6 +9,8 @@ import pytest
 import torch
 from commands import call
 
+from toolkit.ecg import baseline
+
 torch.set_num_threads(1)  # small tensors: more threads only wait for one another
 
 REPOSITORY = Path(__file__).parents[1]
@@ -41,3 +43,14 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("data") / "synthetic"
     call("data", "synthesize", "ecg", out, "--records", 4, "--minutes", 1, "--seed", 0)
     return out
+
+
+@pytest.fixture
+def quick_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gradient-boosted baseline of a few trees, where its figures do not matter."""
+    whole = baseline.HistGradientBoostingClassifier
+    monkeypatch.setattr(
+        baseline,
+        "HistGradientBoostingClassifier",
+        lambda **given: whole(**{**given, "max_iter": 2}),
+    )

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.core.errors import DataError
+from toolkit.ecg import morphology, rhythm
 from toolkit.ecg.beat_examples import BeatExamples, BeatSeries, pseudo_record, series
 from toolkit.ecg.beats import CLASSES, aami_classes
-from toolkit.ecg.config import AugmentationConfig
+from toolkit.ecg.config import AugmentationConfig, BeatsConfig
 from toolkit.ecg.morphology import WIDTH
 from toolkit.ecg.records import Record
 from toolkit.ecg.synthetic import synthesize
@@ -109,7 +110,7 @@ def test_pseudo_records_have_features_of_their_own(parts: list[BeatSeries]) -> N
 
 
 def test_inputs_are_beat_residual_and_residual_of_the_beat_before(parts: list[BeatSeries]) -> None:
-    examples = BeatExamples(parts, AugmentationConfig())
+    examples = BeatExamples(parts)
     assert len(examples) == sum(map(len, parts))
     (signal, side), label = examples.batch(np.arange(len(examples)), None)
     assert signal.shape == (len(examples), 6, WIDTH)
@@ -129,13 +130,13 @@ def test_the_beat_before_is_never_another_records(parts: list[BeatSeries]) -> No
     """Changing the last beats of one record leaves the inputs of the next alone."""
     changed = replace(parts[0], beats_BLT=parts[0].beats_BLT + 1)
     first = np.array([len(parts[0]), len(parts[0]) + len(parts[1])])
-    before = BeatExamples(parts, AugmentationConfig()).batch(first, None)
-    after = BeatExamples([changed, *parts[1:]], AugmentationConfig()).batch(first, None)
+    before = BeatExamples(parts).batch(first, None)
+    after = BeatExamples([changed, *parts[1:]]).batch(first, None)
     assert torch.equal(before[0][0], after[0][0])
 
 
 def test_a_batch_is_a_function_of_its_generator(parts: list[BeatSeries]) -> None:
-    examples = BeatExamples(parts, AUGMENTED, side_noise=0.1)
+    examples = BeatExamples(parts, AUGMENTED, BeatsConfig(side_noise=0.1))
     rows = np.array([5, 3, 5, 40])
     a, b, c = (examples.batch(rows, np.random.default_rng(seed))[0] for seed in (1, 1, 2))
     plain = examples.batch(rows, None)[0]
@@ -145,6 +146,25 @@ def test_a_batch_is_a_function_of_its_generator(parts: list[BeatSeries]) -> None
         assert not torch.equal(a[i], plain[i])
         assert torch.equal(plain[i], examples.batch(rows, None)[0][i])  # nothing was changed
     assert not torch.equal(a[0][0], a[0][2])  # the same beat twice, disturbed anew
+
+
+def test_hidden_leads_leave_no_trace_but_the_first_is_always_there(
+    parts: list[BeatSeries],
+) -> None:
+    often = BeatsConfig(lead_dropout=0.5, side_noise=0.0)
+    examples = BeatExamples(parts, settings=often)
+    rows = np.arange(len(examples))
+    (signal, side), _ = examples.batch(rows, np.random.default_rng(0))
+    (plain, plain_side), _ = examples.batch(rows, None)
+    first = [0, 2, 4]  # of each pair of channels
+    assert torch.equal(signal[:, first], plain[:, first])
+    hidden = (signal[:, [1, 3, 5]] == 0).all(dim=(1, 2))
+    assert 0.3 < hidden.float().mean() < 0.7
+    assert torch.equal(signal[~hidden], plain[~hidden])
+    assert torch.equal(side[~hidden], plain_side[~hidden])
+    own = rhythm.FEATURES + morphology.FEATURES_PER_LEAD
+    assert torch.equal(side[:, :own], plain_side[:, :own])
+    assert (side[hidden, own:] == side[hidden, own:][:1]).all()
 
 
 def test_rows_keep_the_features_they_had(parts: list[BeatSeries]) -> None:

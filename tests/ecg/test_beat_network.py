@@ -91,12 +91,12 @@ def test_sure_heads_decide(signs: tuple[int, ...], decided: int, size: float) ->
     assert beat_probabilities(logits).argmax(axis=1) == decided
 
 
-def test_ventricular_beats_do_not_teach_the_second_head() -> None:
+def test_s_pulls_the_second_head_up_and_n_down() -> None:
     logits = torch.zeros(5, 4, requires_grad=True)
     beat_loss(logits, torch.arange(5), 0.0).backward()
-    assert (logits.grad[:, 3] == 0).tolist() == [False, False, True, False, False]
-    assert (logits.grad[S, 3], logits.grad[N, 3]) < (0, 0)
-    assert logits.grad[N, 3] > 0
+    assert logits.grad is not None
+    assert logits.grad[S, 3] < 0 < logits.grad[N, 3]
+    assert logits.grad[V, 1] < 0 < logits.grad[N, 1]
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

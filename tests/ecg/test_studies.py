@@ -68,7 +68,10 @@ def test_folds_partition_ds1_and_leave_ds2_alone(mitdb_like: Database) -> None:
     held = []
     for fold in range(5):
         study = beat_study(mitdb_like, settings("ec57", fold=fold, folds=5))
-        assert set(study.parts) == {"train", "validation"}
+        assert {"train", "validation"} <= set(study.parts)
+        assert "test" not in study.parts
+        for part in study.parts.keys() - {"train"}:
+            assert records_of(study, part) <= records_of(study, "validation")
         assert records_of(study, "train") | records_of(study, "validation") == set(DS1)
         assert not records_of(study, "train") & records_of(study, "validation")
         held += sorted(records_of(study, "validation"))

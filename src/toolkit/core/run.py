@@ -124,6 +124,10 @@ class Run:
             RunError: the file no longer fits the model.
         """
         path = self.path / "config.toml"
+        lacking = {"seed", "steps"} & model.model_fields.keys() - self.settings.keys()
+        if lacking:  # defaults must not stand in for what a damaged file has lost
+            what = f"config.toml is incomplete: it has no {min(lacking)}"
+            raise RunError(what, where=str(path))
         try:
             return configs.load(model, file=path)
         except ConfigError as error:

@@ -20,7 +20,7 @@ from toolkit.core.errors import DataError
 from toolkit.ecg import morphology, rhythm
 from toolkit.ecg.augmentation import disturbed, random_gain
 from toolkit.ecg.beats import CLASSES, aami_classes
-from toolkit.ecg.config import AugmentationConfig
+from toolkit.ecg.config import AugmentationConfig, BeatsConfig
 from toolkit.ecg.records import Record
 from toolkit.ecg.study import Floats, Labels
 
@@ -112,22 +112,27 @@ def pseudo_record(source: BeatSeries, most: int, generator: Generator) -> BeatSe
 class BeatExamples:
     """Beats of several series: inputs (n, 3·leads, WIDTH) and (n, side), targets (n,).
 
-    The signal channels of a lead are the beat, the beat minus the template, and the beat before
-    minus the template.
+    The signal channels are, for every lead, the beat, then the beat minus the template, then the
+    beat before minus the template.
     """
 
     def __init__(
-        self, parts: Sequence[BeatSeries], settings: AugmentationConfig, side_noise: float = 0.0
+        self,
+        parts: Sequence[BeatSeries],
+        augmentation: AugmentationConfig | None = None,
+        settings: BeatsConfig | None = None,
     ) -> None:
         self._beats = torch.from_numpy(np.concatenate([part.beats_BLT for part in parts]))
         self._templates = torch.from_numpy(np.stack([part.template_LT for part in parts]))
         self._side = torch.from_numpy(np.concatenate([part.side_BS for part in parts]))
+        self._typical_side = self._side.mean(dim=0)
         self._label = torch.from_numpy(np.concatenate([part.label for part in parts]))
         sizes = [len(part) for part in parts]
         firsts = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
         self._owner = torch.from_numpy(np.repeat(np.arange(len(parts)), sizes))
         self._before = torch.from_numpy(np.maximum(np.arange(sum(sizes)) - 1, firsts))
-        self._settings, self._side_noise = settings, side_noise
+        self._augmentation = augmentation or AugmentationConfig()
+        self._settings = settings or BeatsConfig()
 
     def __len__(self) -> int:
         return len(self._label)
@@ -140,10 +145,20 @@ class BeatExamples:
         beat, before = self._beats[i], self._beats[self._before[i]]
         ordinary, side = self._templates[self._owner[i]], self._side[i]
         if generator is not None:
-            gain = random_gain(len(i), self._settings, generator)  # the record's own, so of all
+            gain = random_gain(len(i), self._augmentation, generator)  # the record's own, so of all
             before, ordinary = before * gain, ordinary * gain
-            beat = disturbed(beat * gain, morphology.FS_HZ, self._settings, generator)
+            beat = disturbed(beat * gain, morphology.FS_HZ, self._augmentation, generator)
             noise = generator.standard_normal(side.shape, dtype=np.float32)
-            side = side + self._side_noise * torch.from_numpy(noise)
+            side = side + self._settings.side_noise * torch.from_numpy(noise)
+            hidden = torch.from_numpy(generator.random(len(i)) < self._settings.lead_dropout)
+            side = self._without_other_leads(side, hidden)
+            for signal in (beat, before, ordinary):
+                signal[hidden, 1:] = 0
         signal = torch.cat([beat, beat - ordinary, before - ordinary], dim=1)
         return (signal, side), self._label[i]
+
+    def _without_other_leads(self, side: Tensor, hidden: Tensor) -> Tensor:
+        """``side`` with typical shape features of all leads but the first where ``hidden``."""
+        own = rhythm.FEATURES + morphology.FEATURES_PER_LEAD
+        others = torch.where(hidden[:, None], self._typical_side[own:], side[:, own:])
+        return torch.cat([side[:, :own], others], dim=1)

@@ -17,7 +17,7 @@ from toolkit.ecg.baseline import gradient_boosting
 from toolkit.ecg.beat_examples import BeatExamples, BeatSeries, pseudo_record, series
 from toolkit.ecg.beat_network import BeatNetwork, beat_loss, beat_probabilities
 from toolkit.ecg.beats import CLASSES
-from toolkit.ecg.config import AugmentationConfig, EcgTrainConfig
+from toolkit.ecg.config import EcgTrainConfig
 from toolkit.ecg.database import Database
 from toolkit.ecg.records import Record
 from toolkit.ecg.study import Labels, Part, Study
@@ -41,8 +41,10 @@ def beat_study(database: Database, config: EcgTrainConfig) -> Study:
         test = [table[name] for name in test_names]
     pseudo = _pseudo_records(train, config)
     weights = _weights(train, pseudo, config)
-    learnt = BeatExamples([*train, *pseudo], config.augmentation, config.beats.side_noise)
+    learnt = BeatExamples([*train, *pseudo], config.augmentation, config.beats)
     parts = {"train": _part(train), test_name: _part(test)}
+    if config.beats.fold is not None and (rich := _pseudo_records(test, config)):
+        parts["s_rich"] = _part(rich)  # plain folds mislead about S: no record of DS1 is full of it
     mean, deviation = _side_statistics(train)
     synthetic = " (synthetic records)" if database.synthetic else ""
     return Study(
@@ -101,7 +103,7 @@ def _by_beat(
 
 
 def _part(parts: Sequence[BeatSeries]) -> Part:
-    examples = BeatExamples(parts, AugmentationConfig())
+    examples = BeatExamples(parts)
     truth = np.concatenate([part.label for part in parts])
     record = np.repeat([part.name for part in parts], [len(part) for part in parts])
     return Part(examples, truth, record)

@@ -52,6 +52,9 @@ class BeatsConfig(Config):
     pseudo_records: int = Field(4, ge=0, description="pseudo-records made from each record")
     pseudo_reach: int = Field(4, ge=1, description="most beats kept either side of an S beat")
     side_noise: float = Field(0.05, ge=0, description="noise on rhythm and shape features")
+    lead_dropout: float = Field(
+        0.0, ge=0, lt=1, description="how often all leads but the first are hidden in training"
+    )
     side_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of those features")
 
 

@@ -18,6 +18,7 @@ from toolkit.core.metrics import ClassificationScores
 from toolkit.ecg.beats import CLASSES
 from toolkit.ecg.study import Labels
 
+BEAT_SCORES = ("accuracy", "macro_f1_nsv", "veb", "sveb")  # what beat_scores gives
 # EC57's false positives of a class come from these true classes only
 _FALSE_POSITIVES = {"V": "NS", "S": "NVF"}
 

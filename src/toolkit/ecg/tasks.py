@@ -19,6 +19,7 @@ from toolkit.core.supervised import Problem, Supervised, load_weights, predict
 from toolkit.ecg import database
 from toolkit.ecg.beat_study import beat_study
 from toolkit.ecg.config import EcgTrainConfig
+from toolkit.ecg.evaluation import BEAT_SCORES
 from toolkit.ecg.figures import draw
 from toolkit.ecg.fragment_study import fragment_study
 from toolkit.ecg.study import Floats, Labels, Study
@@ -71,6 +72,9 @@ def _finish(chosen: Study, config: EcgTrainConfig, model: nn.Module, run: Run) -
     part = "test" if "test" in chosen.parts else "validation"
     scores, decided, probabilities = _score(chosen, config, model, part)
     draw(run, chosen, part, decided, probabilities)
+    for other in chosen.parts.keys() - {"train", "validation", "test"}:
+        found = _score(chosen, config, model, other)[0]
+        scores[other] = {key: found[key] for key in ("n", *BEAT_SCORES)}
     if chosen.baseline is not None:
         scores["baseline"] = {"method": "gradient boosting", **chosen.baseline()}
     return scores
