@@ -9,8 +9,6 @@ import pytest
 import torch
 from commands import call
 
-from toolkit.ecg import baseline
-
 torch.set_num_threads(1)  # small tensors: more threads only wait for one another
 
 REPOSITORY = Path(__file__).parents[1]
@@ -48,6 +46,8 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quick_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gradient-boosted baseline of a few trees, where its figures do not matter."""
+    from toolkit.ecg import baseline
+
     whole = baseline.HistGradientBoostingClassifier
     monkeypatch.setattr(
         baseline,

@@ -38,7 +38,7 @@ def interval(results: dict[str, Any], key: str) -> str:
 
 def fragments17() -> str:
     by_fragment = read(MODELS / "fragments17" / "results.json")
-    by_record = read(RESULTS / "fragments17-by-record.json")
+    by_record = read(MODELS / "fragments17" / "by_record.json")
     lines = [
         "| fragments17, % | seeds | accuracy | 95 % of the mean | balanced accuracy | macro-F1 |",
         "|---|---|---|---|---|---|",

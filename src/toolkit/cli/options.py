@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, resolve_path=True),  # a run outlives the folder it began in
     help="Folder that holds the data sets [default: $TOOLKIT_DATA, then the user's cache].",
 )
 runs_dir_option = click.option(

@@ -41,6 +41,7 @@ class RunConfig(Config):
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     # small networks gain little from a second thread, and on a busy machine lose tenfold
     threads: int = Field(1, ge=0, description="torch threads; 0 = one per available core")
+    tensorboard: bool = Field(False, description="also write the metrics for TensorBoard")
     data_dir: Path | None = Field(None, description="folder that holds the data sets")
 
     def extended(self, steps: int) -> Self:

@@ -174,6 +174,7 @@ def resolve_device(name: str) -> torch.device:
         raise ConfigError(
             f"unknown device {name!r}", where="--device", hint="auto, cpu, cuda"
         ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UnavailableError("no CUDA device here", where=f"--device {name}", hint="--device cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = f"there are {torch.cuda.device_count()} CUDA devices here"
+        raise UnavailableError(found, where=f"--device {name}", hint="--device cpu")
     return device

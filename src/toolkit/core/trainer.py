@@ -26,6 +26,7 @@ from toolkit.core.errors import (
 from toolkit.core.progress import Progress, Silent
 from toolkit.core.run import Run
 from toolkit.core.run_report import write_report
+from toolkit.core.tensorboard import TensorBoard
 
 _HEARTBEAT_S = 5.0
 _log = logging.getLogger(__name__)
@@ -106,6 +107,8 @@ class Trainer:
         self._signal: int | None = None
         self._saved_step: int | None = None
         self._finishing = False
+        wanted = settings.tensorboard and self.ranks.is_main
+        self._board = TensorBoard(run.path / "tensorboard") if wanted else None
 
     def fit(self, task: Task) -> dict[str, Any] | None:
         """Train to the end, the time limit or a signal; returns the result (main process only).
@@ -214,7 +217,10 @@ class Trainer:
         line = {"step": step, **self._memory.means(), **metrics}
         better = self._compare(metrics, step)
         if self.ranks.is_main:
-            self.run.log_metrics({**line, "time_s": round(self._memory.trained_s, 3)})
+            line |= {"time_s": round(self._memory.trained_s, 3)}
+            self.run.log_metrics(line)
+            if self._board is not None:
+                self._board.log(line)
             self.progress.update(step, metrics)
         return better
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.random import Generator
@@ -9,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from toolkit.core import released
 from toolkit.core.convnet import Encoder
+from toolkit.core.files import read_json
 from toolkit.core.heads import ConvClassifier
 from toolkit.core.plots import Strip
 from toolkit.ecg import fragments
@@ -87,11 +91,26 @@ def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
             out, target, label_smoothing=config.label_smoothing
         ),
         probabilities=_softmax,
-        score=lambda truth, decided, _: classification(truth, decided, classes, config.seed),
+        score=lambda truth, decided, _: {
+            **classification(truth, decided, classes, config.seed),
+            **(_by_record() if by == "fragment" else {}),
+        },
         strips=strips,
         facts={**database.facts, "split": split.digest(), "split_by": by},
         warnings=(_LEAK,) if by == "fragment" else (),
     )
+
+
+def _by_record() -> dict[str, dict[str, Any]]:
+    """What the same network reaches on new patients, as measured for the released model."""
+    path = released.folder() / "ecg" / "fragments17" / "by_record.json"
+    if not path.is_file():
+        return {}
+    measured = read_json(path)
+    keys = ("accuracy", "balanced_accuracy", "macro_f1")
+    means = {key: measured["summary"][key]["mean"] for key in keys}
+    row = {**means, "seeds": measured["summary"]["accuracy"]["n"], "command": measured["command"]}
+    return {"split_by_record": row}
 
 
 def _network(config: EcgTrainConfig, classes: int) -> nn.Module:
