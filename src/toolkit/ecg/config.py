@@ -34,6 +34,9 @@ class FragmentsConfig(Config):
     split_by: Literal["fragment", "record"] = Field(
         "fragment", description="fragment: as published, leaks patients; record: does not"
     )
+    mixup: float = Field(
+        0.0, ge=0, description="Beta(a, a) of how two training fragments are blended; 0 = not"
+    )
 
 
 class BeatsConfig(Config):

@@ -31,14 +31,23 @@ _LEAK = (
 
 
 class FragmentExamples:
-    """Fragments in mV around their median: inputs (n, 1, 3600), targets (n,)."""
+    """Fragments in mV around their median: inputs (n, 1, 3600), targets (n,).
+
+    With ``mixup`` a training batch is blended with itself in another order (Zhang et al. 2018,
+    arXiv 1710.09412) and its targets are class probabilities (n, classes).
+    """
 
     def __init__(
-        self, signal_mv: NDArray[np.float32], label: Labels, settings: AugmentationConfig
+        self,
+        signal_mv: NDArray[np.float32],
+        label: Labels,
+        settings: AugmentationConfig,
+        mixup: float = 0.0,
     ) -> None:
         centred = signal_mv - np.median(signal_mv, axis=1, keepdims=True)
         self._x_NLT = torch.from_numpy(centred[:, None])
-        self._label, self._settings = torch.from_numpy(label), settings
+        self._label, self._classes = torch.from_numpy(label), int(label.max()) + 1
+        self._settings, self._mixup = settings, mixup
 
     def __len__(self) -> int:
         return len(self._label)
@@ -47,11 +56,22 @@ class FragmentExamples:
         self, indices: Labels, generator: Generator | None
     ) -> tuple[tuple[Tensor, ...], Tensor]:
         """Signals and labels; augmented when a generator is given."""
-        x_BLT = self._x_NLT[indices]
-        if generator is not None:
-            x_BLT = x_BLT * random_gain(len(x_BLT), self._settings, generator)
-            x_BLT = disturbed(x_BLT, _FS_HZ, self._settings, generator)
-        return (x_BLT,), self._label[indices]
+        x_BLT, label_B = self._x_NLT[indices], self._label[indices]
+        if generator is None:
+            return (x_BLT,), label_B
+        x_BLT = x_BLT * random_gain(len(x_BLT), self._settings, generator)
+        x_BLT = disturbed(x_BLT, _FS_HZ, self._settings, generator)
+        return self._blended(x_BLT, label_B, generator) if self._mixup else ((x_BLT,), label_B)
+
+    def _blended(
+        self, x_BLT: Tensor, label_B: Tensor, generator: Generator
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        share = generator.beta(self._mixup, self._mixup, len(label_B)).astype(np.float32)
+        share_B1 = torch.from_numpy(np.maximum(share, 1 - share)[:, None])
+        other = torch.from_numpy(generator.permutation(len(label_B)))
+        target_BK = functional.one_hot(label_B, self._classes).float()
+        target_BK = share_B1 * target_BK + (1 - share_B1) * target_BK[other]
+        return (share_B1[..., None] * x_BLT + (1 - share_B1[..., None]) * x_BLT[other],), target_BK
 
 
 def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
@@ -67,7 +87,8 @@ def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
     label = np.searchsorted(kept, index.label)
 
     def part(rows: Labels) -> Part:
-        examples = FragmentExamples(signal_mv[rows], label[rows], config.augmentation)
+        chosen = signal_mv[rows], label[rows]
+        examples = FragmentExamples(*chosen, config.augmentation, config.fragments.mixup)
         return Part(examples, label[rows], index.record[rows])
 
     rows = {"train": split.train, "validation": split.validation, "test": split.test}
