@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from toolkit.core import rng
 from toolkit.core.config import load
-from toolkit.ecg.beat_network import BeatNetwork, beat_loss, beat_probabilities
+from toolkit.ecg.beat_network import BeatNetwork, beat_loss, beat_probabilities, decide_beats
 from toolkit.ecg.beats import CLASSES
 from toolkit.ecg.config import PRESETS, EcgTrainConfig
 
@@ -105,3 +105,9 @@ def test_right_logits_cost_less_than_wrong_ones(smoothing: float) -> None:
     right = torch.tensor([[4, -4, -4, -4], [4, -4, -4, 4], [-4, 4, -4, 0], [-4, -4, 4, -4.0]])
     losses = [beat_loss(x, label, smoothing) for x in (right, 0 * right, -right)]
     assert losses[0] < losses[1] < losses[2]
+
+
+def test_fusion_and_unknown_are_never_claimed() -> None:
+    certain = np.eye(len(CLASSES), dtype=np.float32)
+    assert set(decide_beats(certain)[[N, S, V]].tolist()) == {N, S, V}
+    assert set(decide_beats(certain).tolist()) <= {N, S, V}

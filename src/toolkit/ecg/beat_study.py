@@ -15,7 +15,7 @@ from toolkit.core.plots import Strip
 from toolkit.ecg import beats, evaluation
 from toolkit.ecg.baseline import gradient_boosting
 from toolkit.ecg.beat_examples import BeatExamples, BeatSeries, pseudo_record, series
-from toolkit.ecg.beat_network import BeatNetwork, beat_loss, beat_probabilities
+from toolkit.ecg.beat_network import BeatNetwork, beat_loss, beat_probabilities, decide_beats
 from toolkit.ecg.beats import CLASSES
 from toolkit.ecg.config import EcgTrainConfig
 from toolkit.ecg.database import Database
@@ -56,6 +56,7 @@ def beat_study(database: Database, config: EcgTrainConfig) -> Study:
         network=lambda: BeatNetwork(config, mean, deviation),
         loss=lambda out, label: beat_loss(out, label, config.label_smoothing),
         probabilities=beat_probabilities,
+        decide=decide_beats,
         score=lambda truth, decided, record: evaluation.aami(truth, decided, record, config.seed),
         strips=lambda name, rows: _strips(
             database, config.leads[0], train if name == "train" else test, rows

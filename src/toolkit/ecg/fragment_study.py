@@ -112,6 +112,7 @@ def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
             out, target, label_smoothing=config.label_smoothing
         ),
         probabilities=_softmax,
+        decide=lambda probabilities: probabilities.argmax(axis=1),
         score=lambda truth, decided, _: {
             **classification(truth, decided, classes, config.seed),
             **(_by_record() if by == "fragment" else {}),

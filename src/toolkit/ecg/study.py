@@ -45,6 +45,7 @@ class Study:
         network: makes the untrained network.
         loss: maps (outputs, targets) to a mean loss.
         probabilities: maps outputs (n, …) to class probabilities (n, classes).
+        decide: maps class probabilities to class ids (n,).
         score: maps (truth, decisions, records) to the protocol's own figures.
         strips: example signals of a part with given indices, for figures.
         baseline: fits and scores what the network must beat, where there is such a thing.
@@ -61,6 +62,7 @@ class Study:
     network: Callable[[], nn.Module]
     loss: Callable[[Tensor, Tensor], Tensor]
     probabilities: Callable[[Floats], Floats]
+    decide: Callable[[Floats], Labels]
     score: Callable[[Labels, Labels, NDArray[np.str_]], dict[str, Any]]
     strips: Callable[[str, Labels], list[Strip]]
     facts: Mapping[str, Any]

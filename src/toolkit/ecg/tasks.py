@@ -60,7 +60,7 @@ def _validate(chosen: Study, model: nn.Module, ranks: Ranks) -> dict[str, float]
     if part is None:
         return {}
     outputs = predict(model, part.examples, ranks=ranks)
-    decided = chosen.probabilities(outputs).argmax(axis=1)
+    decided = chosen.decide(chosen.probabilities(outputs))
     scores = chosen.score(part.truth, decided, part.record)
     keys = ("accuracy", "balanced_accuracy", "macro_f1", "macro_f1_nsv")
     return {f"val/{key}": scores[key] for key in keys if scores.get(key) is not None}
@@ -85,7 +85,7 @@ def _score(
 ) -> tuple[dict[str, Any], Labels, Floats]:
     part = chosen.parts[name]
     probabilities = chosen.probabilities(predict(model, part.examples))
-    decided = probabilities.argmax(axis=1)
+    decided = chosen.decide(probabilities)
     head = {"title": chosen.title, "protocol": config.protocol, "split": name, "seed": config.seed}
     scores = chosen.score(part.truth, decided, part.record)
     remarks = {"warnings": list(chosen.warnings), "notes": list(chosen.notes)}
