@@ -80,3 +80,15 @@ def test_wander_and_noise_are_as_large_as_asked() -> None:
     noise = disturbed(zero, FS_HZ, AugmentationConfig(noise=0.1), rng())
     assert 0.1 < wander.abs().max() <= 0.2
     assert 0.08 < noise.std(dim=-1).max() < 0.11
+
+
+def test_a_shift_that_does_not_wrap_brings_zeros_in() -> None:
+    signal = torch.ones(50, 1, 100)
+    settings = AugmentationConfig(shift_s=0.1, shift_wraps=False)
+    shifted = disturbed(signal, 100.0, settings, np.random.default_rng(0))
+    zeros = (shifted == 0).sum(dim=-1).flatten()
+    assert zeros.max() == 10
+    assert zeros.min() == 0
+    assert (shifted[:, :, 10:90] == 1).all()
+    wrapped = disturbed(signal, 100.0, AugmentationConfig(shift_s=0.1), np.random.default_rng(0))
+    assert (wrapped == 1).all()

@@ -42,7 +42,7 @@ def disturbed(
         scale = settings.noise * generator.uniform(0, 1, (n, 1, 1))
         noise = generator.standard_normal((n, leads, width), dtype=np.float32)
         out = out + _tensor(scale) * torch.from_numpy(noise)
-    return _shifted(out, round(settings.shift_s * fs_hz), generator)
+    return _shifted(out, round(settings.shift_s * fs_hz), settings.shift_wraps, generator)
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:
@@ -59,10 +59,11 @@ def _wander(
     return wander
 
 
-def _shifted(x_BLT: Tensor, most: int, generator: Generator) -> Tensor:
+def _shifted(x_BLT: Tensor, most: int, wraps: bool, generator: Generator) -> Tensor:
     if most == 0:
         return x_BLT
     width = x_BLT.shape[-1]
-    shift = generator.integers(-most, most + 1, (len(x_BLT), 1, 1))
-    index = torch.from_numpy((np.arange(width) - shift) % width)
-    return x_BLT.gather(-1, index.expand_as(x_BLT))
+    source = np.arange(width) - generator.integers(-most, most + 1, (len(x_BLT), 1, 1))
+    shifted = x_BLT.gather(-1, torch.from_numpy(source % width).expand_as(x_BLT))
+    inside = (source >= 0) & (source < width)
+    return shifted if wraps else shifted * torch.from_numpy(inside)

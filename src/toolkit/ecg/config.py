@@ -25,7 +25,10 @@ class AugmentationConfig(Config):
     gain: float = Field(0.0, ge=0, lt=1, description="relative change of amplitude, ±")
     noise: float = Field(0.0, ge=0, description="standard deviation of white noise")
     wander: float = Field(0.0, ge=0, description="amplitude of baseline wander")
-    shift_s: float = Field(0.0, ge=0, description="circular shift in time, ±")
+    shift_s: float = Field(0.0, ge=0, description="shift in time, ±")
+    shift_wraps: bool = Field(
+        True, description="what leaves at one end enters at the other; else zeros do"
+    )
 
 
 class FragmentsConfig(Config):
