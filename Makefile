@@ -26,7 +26,8 @@ format: venv
 	$(BIN)/ruff format
 
 bench: .venv/peers
-	set -e; for file in $(wildcard tests/benchmarks/bench_*.py); do $(BIN)/python $$file; done
+	set -e; for file in $(wildcard tests/benchmarks/bench_*.py); do \
+		$(BIN)/python $$file --out tests/benchmarks/results/$$(basename $$file .py).json; done
 
 venv: .venv/installed
 

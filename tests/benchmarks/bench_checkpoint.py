@@ -44,10 +44,8 @@ def main() -> None:
         ways = {
             "torch.save": in_place,
             "torch.save and fsync": in_place_synced,
-            "toolkit": atomic,
-            "toolkit, load and verify": lambda: checkpoint.load_newest(
-                Path(folder) / "checkpoints"
-            ),
+            "saving, atomic and verified": atomic,
+            "loading, verified": lambda: checkpoint.load_newest(Path(folder) / "checkpoints"),
         }
         compare(ways, "torch.save", options, megabytes=MEGABYTES)
 

@@ -13,7 +13,7 @@ from toolkit.core.supervised import predict
 from toolkit.ecg import synthetic
 from toolkit.ecg.beat_examples import BeatExamples, series
 from toolkit.ecg.beat_network import BeatNetwork
-from toolkit.ecg.config import PRESETS, AugmentationConfig, EcgTrainConfig
+from toolkit.ecg.config import PRESETS, EcgTrainConfig
 
 LOOP_BEATS = 200
 
@@ -24,7 +24,7 @@ def main() -> None:
     config = load(EcgTrainConfig, preset=PRESETS / "ec57.toml")
     records = [synthetic.synthesize(seed, minutes=30, name=f"b{seed}") for seed in range(4)]
     parts = [series(record, config.leads) for record in records]
-    examples = BeatExamples(parts, AugmentationConfig())
+    examples = BeatExamples(parts)
     width = parts[0].side_BS.shape[1]
     network = BeatNetwork(config, torch.zeros(width), torch.ones(width)).eval()
 
@@ -34,16 +34,16 @@ def main() -> None:
             inputs, _ = examples.batch(np.array([i]), None)
             network(*inputs)
 
-    first = BeatExamples([parts[0].rows(np.arange(LOOP_BEATS))], AugmentationConfig())
-    ways = {
-        "one beat at a time": one_by_one,
-        "one batch": lambda: predict(network, first),
-    }
-    compare(ways, "one beat at a time", options, beats=LOOP_BEATS)
-    everything = {"all beats": lambda: predict(network, examples)}
-    whole = compare(everything, "all beats", argparse.Namespace(rounds=options.rounds, out=None))
+    alone = argparse.Namespace(rounds=options.rounds, out=None)
+    whole = compare({"all beats": lambda: predict(network, examples)}, "all beats", alone)
     rate = len(examples) / whole["median_s"]["all beats"]
     print(f"{rate:,.0f} beats/s in batches of 1024 on one thread ({len(examples)} beats)")
+    first = BeatExamples([parts[0].rows(np.arange(LOOP_BEATS))])
+    ways = {
+        "one beat at a time": one_by_one,
+        "classifying a batch": lambda: predict(network, first),
+    }
+    compare(ways, "one beat at a time", options, beats=LOOP_BEATS, beats_per_s=round(rate))
 
 
 if __name__ == "__main__":

@@ -33,8 +33,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         ways = {
             "wfdb": peer,
-            "cold, verified": lambda: load_database(folder, expected=expected, use_cache=False),
-            "cached, verified": lambda: load_database(
+            "loading MIT-BIH, verified": lambda: load_database(
+                folder, expected=expected, use_cache=False
+            ),
+            "loading MIT-BIH from the verified cache": lambda: load_database(
                 folder, expected=expected, cache_dir=Path(cache)
             ),
         }

@@ -74,7 +74,7 @@ def main() -> None:
         for i in range(STEPS):
             task.step(i)
 
-    compare({"plain loop": plain, "toolkit": ours}, "plain loop", options, steps=STEPS)
+    compare({"plain loop": plain, "training step": ours}, "plain loop", options, steps=STEPS)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,7 @@ def _beat_cells(rows: list[dict[str, Any]]) -> list[str]:
 
 def speed() -> str:
     lines = ["| what | peer | times faster | command |", "|---|---|---|---|"]
+    notes: list[str] = []
     for path in sorted(RESULTS.glob("bench_*.json")):
         result = read(path)
         key = next(k for k in result if k.startswith("times_faster_than_"))
@@ -111,6 +112,9 @@ def speed() -> str:
         for name, ratio in result[key].items():
             if name != peer:
                 lines.append(f"| {name} | {peer} | {ratio:.2f} | `{result['command']}` |")
+        if "beats_per_s" in result:
+            notes.append(f"Beats classified in a second on one thread: {result['beats_per_s']:,}.")
+    lines += ["", *notes]
     return "\n".join(lines)
 
 

@@ -43,7 +43,7 @@ def compare(
     ratios = {name: medians[peer] / median for name, median in medians.items()}
     for name, median in medians.items():
         low, high = min(times[name]), max(times[name])
-        print(f"{name:28} {median:9.4f} s  ({low:.4f}-{high:.4f})  {ratios[name]:6.2f}x {peer}")
+        print(f"{name:40} {median:9.4f} s  ({low:.4f}-{high:.4f})  {ratios[name]:6.2f}x {peer}")
     result = {**_origin(), **facts, "median_s": medians, f"times_faster_than_{peer}": ratios}
     if options.out:
         options.out.write_text(json.dumps(result, indent=2) + "\n")

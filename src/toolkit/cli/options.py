@@ -90,7 +90,11 @@ def run_options(function: F) -> F:
             help="Settings from a TOML file, such as a run's config.toml.",
         ),
         click.option(
-            "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change one setting."
+            "--set",
+            "sets",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change one setting; a run's config.toml names them all.",
         ),
         click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of the whole run."),
         click.option("--device", help="auto, cpu, cuda or cuda:N."),
