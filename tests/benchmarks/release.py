@@ -35,13 +35,17 @@ def results(sweep: Path) -> dict[str, Any]:
         "toolkit": environment["toolkit"],
         "packages": environment["packages"],
         "data": json.loads((first / "data.json").read_text()),
-        "summary": _numbers(next(iter(report["summary"].values()))),
+        "summary": _summary(report["summary"]),
         "seeds": [{k: v for k, v in seed.items() if k not in LOCAL} for seed in seeds],
     }
 
 
-def _numbers(summary: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in summary.items() if k not in LOCAL}
+def _summary(points: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Means over seeds: those of the one grid point there is, or by grid point."""
+    kept = {
+        point: {k: v for k, v in means.items() if k not in LOCAL} for point, means in points.items()
+    }
+    return next(iter(kept.values())) if len(kept) == 1 else kept
 
 
 def main() -> None:
