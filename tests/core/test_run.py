@@ -145,7 +145,8 @@ def test_no_run_directory(tmp_path):
 
 def test_settings_that_no_longer_fit(tmp_path):
     run = make(tmp_path)
-    (run.path / "config.toml").write_text("sede = 1")
+    settings = run.path / "config.toml"
+    settings.write_text("sede = 1\n" + settings.read_text())
     with pytest.raises(RunError, match="sede") as caught:
         run.config(RunConfig)
     assert caught.value.exit_code == RunError.exit_code != ConfigError.exit_code
