@@ -37,6 +37,7 @@ def test_ec57_has_the_published_counts(ec57: Path, split: str) -> None:
     found = answer("ecg", "evaluate", ec57, "--split", split)
     assert {name: row["n"] for name, row in found["classes"].items()} == COUNTS[split]
     assert found["n"] == sum(COUNTS[split].values())
+    assert found["counts"] == COUNTS
     assert len(found["per_record"]) == 22
     extra = {"macro_f1_nsv", "veb", "sveb", "per_record"}
     assert found.keys() >= COMMON | extra

@@ -91,10 +91,18 @@ def _score(
     remarks = {"warnings": list(chosen.warnings), "notes": list(chosen.notes)}
     parameters = sum(p.numel() for p in model.parameters())
     return (
-        {**head, **scores, "parameters": parameters, **remarks},
+        {**head, **scores, "counts": _counts(chosen), "parameters": parameters, **remarks},
         decided,
         probabilities,
     )
+
+
+def _counts(chosen: Study) -> dict[str, dict[str, int]]:
+    """Examples of each class in each part."""
+    return {
+        name: {label: int((part.truth == i).sum()) for i, label in enumerate(chosen.classes)}
+        for name, part in chosen.parts.items()
+    }
 
 
 def evaluate(folder: Path, config: EcgTrainConfig, name: str) -> dict[str, Any]:
