@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
@@ -83,8 +84,9 @@ class Lines:
             self.note(f"step {step} of {self._total}  {_text(self._figures)}")
 
     def note(self, text: str) -> None:
-        """Print a line."""
-        print(text, file=sys.stderr, flush=True)
+        """Print a line; a run does not end because nobody reads its log any more."""
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
     def stop(self) -> None:
         """Nothing to clear away."""
