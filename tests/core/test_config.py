@@ -144,20 +144,21 @@ layers = st.builds(
     rate=st.floats(0, exclude_min=True, **finite),
     sizes=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4).map(tuple),
 )
-examples = st.builds(
-    Example,
-    seed=st.integers(0, 2**32 - 1),
-    steps=st.integers(1, 2**62),
-    schedule_steps=st.none() | st.integers(1, 10**6),
-    checkpoint_every_s=st.floats(0, **finite),
-    monitor=st.none() | texts,
-    monitor_mode=st.sampled_from(["max", "min"]),
-    patience=st.none() | st.integers(1, 100),
-    data_dir=st.none() | st.sampled_from([Path("data"), Path("/a b/ü"), Path()]),
-    name=texts,
-    fast=st.booleans(),
-    network=layers,
-    spare=st.none() | layers,
+common = {
+    "seed": st.integers(0, 2**32 - 1),
+    "steps": st.integers(1, 2**62),
+    "schedule_steps": st.none() | st.integers(1, 10**6),
+    "checkpoint_every_s": st.floats(0, **finite),
+    "monitor_mode": st.sampled_from(["max", "min"]),
+    "data_dir": st.none() | st.sampled_from([Path("data"), Path("/a b/ü"), Path()]),
+    "name": texts,
+    "fast": st.booleans(),
+    "network": layers,
+    "spare": st.none() | layers,
+}
+patience = st.none() | st.integers(1, 100)
+examples = st.builds(Example, monitor=texts, patience=patience, **common) | st.builds(
+    Example, monitor=st.none(), patience=st.none(), **common
 )
 
 
@@ -210,3 +211,9 @@ def test_preset_that_is_not_there_suggests(tmp_path):
     assert caught.value.hint == "did you mean 'aami'?"
     with pytest.raises(ConfigError):
         config.preset_path(tmp_path, "../aami")
+
+
+def test_patience_needs_something_to_wait_for():
+    with pytest.raises(ConfigError, match="patience = 3 needs a monitor"):
+        config.load(RunConfig, sets=["patience=3"])
+    assert config.load(RunConfig, sets=["patience=3", "monitor=val/loss"]).patience == 3

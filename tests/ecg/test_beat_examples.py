@@ -44,7 +44,8 @@ def numbered(label: list[int]) -> BeatSeries:
     beats = np.broadcast_to(np.arange(n, dtype=np.float32)[:, None, None], (n, 1, WIDTH)).copy()
     rr_s = np.random.default_rng(0).uniform(0.6, 1.0, n)
     side, template = np.zeros((n, 5), np.float32), np.zeros((1, WIDTH), np.float32)
-    return BeatSeries("r", np.array(label, np.int64), rr_s, beats, template, side, np.arange(n))
+    at = np.arange(n)
+    return BeatSeries("r", np.array(label, np.int64), rr_s, beats, at, template, side, at)
 
 
 def test_labels_change_no_feature(record: Record) -> None:
@@ -124,6 +125,14 @@ def test_inputs_are_beat_residual_and_residual_of_the_beat_before(parts: list[Be
         assert torch.equal(side[rows], torch.from_numpy(part.side_BS))
         assert torch.equal(label[rows], torch.from_numpy(part.label))
         start += len(part)
+
+
+def test_a_chosen_beat_keeps_the_beat_that_came_before_it() -> None:
+    chosen = numbered([N] * 9).rows(np.array([2, 5, 8]))
+    (signal, _), label = BeatExamples([numbered([N] * 4), chosen]).batch(np.arange(4, 7), None)
+    assert len(label) == 3
+    assert signal[:, 0, 0].tolist() == [2, 5, 8]  # the beat itself
+    assert signal[:, 2, 0].tolist() == [1, 4, 7]  # the one before; the template is 0
 
 
 def test_the_beat_before_is_never_another_records(parts: list[BeatSeries]) -> None:

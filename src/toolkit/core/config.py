@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from toolkit.core.errors import ConfigError, closest
 
@@ -43,6 +43,12 @@ class RunConfig(Config):
     threads: int = Field(1, ge=0, description="torch threads; 0 = one per available core")
     tensorboard: bool = Field(False, description="also write the metrics for TensorBoard")
     data_dir: Path | None = Field(None, description="folder that holds the data sets")
+
+    @model_validator(mode="after")
+    def _stops_on_something(self) -> Self:
+        if self.patience is not None and self.monitor is None:
+            raise ValueError(f"patience = {self.patience} needs a monitor to wait for")
+        return self
 
     def extended(self, steps: int) -> Self:
         """The same run with a later end; its learning-rate schedule stays where it was."""

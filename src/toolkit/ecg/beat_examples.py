@@ -36,7 +36,8 @@ class BeatSeries:
         name: the record's name.
         label: (n,) AAMI class ids.
         rr_s: (n,) seconds to the beat before.
-        beats_BLT: (n, leads, WIDTH) scaled windows.
+        beats_BLT: (m ≥ n, leads, WIDTH) scaled windows of all the record's beats.
+        at: (n,) where in ``beats_BLT`` each beat is; the one before it there came before it.
         template_LT: the record's ordinary beat.
         side_BS: (n, side features): rhythm, then shape.
         sample: (n,) R peaks as samples of the record.
@@ -46,6 +47,7 @@ class BeatSeries:
     label: Labels
     rr_s: NDArray[np.float64]
     beats_BLT: Floats
+    at: Labels
     template_LT: Floats
     side_BS: Floats
     sample: Labels
@@ -54,12 +56,13 @@ class BeatSeries:
         return len(self.label)
 
     def rows(self, chosen: Labels) -> BeatSeries:
-        """Some of the beats, with the features that they have among all."""
+        """Some of the beats, with the features and the beat before that they have among all."""
         return BeatSeries(
             self.name,
             self.label[chosen],
             self.rr_s[chosen],
-            self.beats_BLT[chosen],
+            self.beats_BLT,
+            self.at[chosen],
             self.template_LT,
             self.side_BS[chosen],
             self.sample[chosen],
@@ -89,7 +92,8 @@ def _assemble(
     ordinary = morphology.template(beats_BLT, rr_s)
     shape = morphology.shape_features(beats_BLT, ordinary)
     side = np.concatenate([rhythm.rhythm_features(rr_s), shape], axis=1)
-    return BeatSeries(name, label, rr_s, beats_BLT, ordinary, side, sample)
+    at = np.arange(len(label))
+    return BeatSeries(name, label, rr_s, beats_BLT, at, ordinary, side, sample)
 
 
 def pseudo_record(source: BeatSeries, most: int, generator: Generator) -> BeatSeries | None:
@@ -104,7 +108,7 @@ def pseudo_record(source: BeatSeries, most: int, generator: Generator) -> BeatSe
         source.name,
         source.label[keep],
         source.rr_s[keep],
-        source.beats_BLT[keep],
+        source.beats_BLT[source.at[keep]],
         source.sample[keep],
     )
 
@@ -127,10 +131,11 @@ class BeatExamples:
         self._side = torch.from_numpy(np.concatenate([part.side_BS for part in parts]))
         self._typical_side = self._side.mean(dim=0)
         self._label = torch.from_numpy(np.concatenate([part.label for part in parts]))
-        sizes = [len(part) for part in parts]
-        firsts = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
-        self._owner = torch.from_numpy(np.repeat(np.arange(len(parts)), sizes))
-        self._before = torch.from_numpy(np.maximum(np.arange(sum(sizes)) - 1, firsts))
+        self._owner = torch.from_numpy(np.repeat(np.arange(len(parts)), [*map(len, parts)]))
+        first = np.cumsum([0, *(len(part.beats_BLT) for part in parts[:-1])])
+        at = [start + part.at for start, part in zip(first, parts)]
+        before = [start + np.maximum(part.at - 1, 0) for start, part in zip(first, parts)]
+        self._at, self._before = (torch.from_numpy(np.concatenate(i)) for i in (at, before))
         self._augmentation = augmentation or AugmentationConfig()
         self._settings = settings or BeatsConfig()
 
@@ -142,7 +147,7 @@ class BeatExamples:
     ) -> tuple[tuple[Tensor, ...], Tensor]:
         """Signals, side features and labels; augmented when a generator is given."""
         i = torch.from_numpy(indices)
-        beat, before = self._beats[i], self._beats[self._before[i]]
+        beat, before = self._beats[self._at[i]], self._beats[self._before[i]]
         ordinary, side = self._templates[self._owner[i]], self._side[i]
         if generator is not None:
             gain = random_gain(len(i), self._augmentation, generator)  # the record's own, so of all

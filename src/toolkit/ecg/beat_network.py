@@ -1,9 +1,8 @@
 """The beat classifier: the shared trunk for morphology, rhythm joined before two heads.
 
 Whether a beat is ventricular is a question of its shape, and the trunk reads the signal for it.
-Whether it is supraventricular is one of its time and its P wave, which the side features state;
-a head that also saw the signal learnt the few patients who have S beats by heart. V is decided
-first, S among what is left.
+Whether it is supraventricular is one of its time and its P wave, which the side features state:
+that head sees nothing else. V is decided first, S among what is left.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def _validate(chosen: Study, model: nn.Module, ranks: Ranks) -> dict[str, float]
 def _finish(chosen: Study, config: EcgTrainConfig, model: nn.Module, run: Run) -> dict[str, Any]:
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     write_atomic(run.path / WEIGHTS, safetensors.torch.save(weights))
-    part = "test" if "test" in chosen.parts else "validation"
+    part = _judged(chosen)
     scores, decided, probabilities = _score(chosen, config, model, part)
     draw(run, chosen, part, decided, probabilities)
     for other in chosen.parts.keys() - {"train", "validation", "test"}:
@@ -78,6 +78,11 @@ def _finish(chosen: Study, config: EcgTrainConfig, model: nn.Module, run: Run) -
     if chosen.baseline is not None:
         scores["baseline"] = {"method": "gradient boosting", **chosen.baseline()}
     return scores
+
+
+def _judged(chosen: Study) -> str:
+    """The part that a run is judged by: test, but for the folds of a cross-validation."""
+    return "test" if "test" in chosen.parts else "validation"
 
 
 def _score(
@@ -123,7 +128,7 @@ def evaluate(folder: Path, config: EcgTrainConfig, name: str) -> dict[str, Any]:
 def plot(run: Run, config: EcgTrainConfig) -> None:
     """Draw the figures of a finished run anew."""
     chosen = study(config)
-    part = "test" if "test" in chosen.parts else "validation"
+    part = _judged(chosen)
     _, decided, probabilities = _score(chosen, config, load_network(run.path, chosen), part)
     draw(run, chosen, part, decided, probabilities)
 
