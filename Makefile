@@ -8,12 +8,12 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # An environment that was moved, or whose Python is gone, counts as not installed.
 $(shell $(BIN)/toolkit --version >/dev/null 2>&1 || rm -f .venv/installed .venv/peers)
 
-.PHONY: demo test check format bench venv
+.PHONY: demo test check format bench clean-kernels venv
 
 demo: venv
 	$(BIN)/toolkit demo
 
-test: check
+test: check clean-kernels
 	$(BIN)/python -m pytest
 
 check: venv
@@ -25,7 +25,11 @@ format: venv
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/peers
+# numba's cache follows the file of a function, not the functions that it calls
+clean-kernels:
+	find src -name '*.nb[ci]' -delete
+
+bench: .venv/peers clean-kernels
 	set -e; for file in $(wildcard tests/benchmarks/bench_*.py); do \
 		$(BIN)/python $$file --out tests/benchmarks/results/$$(basename $$file .py).json; done
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from commands import answer, call, commands, examples, parse, readme_commands, spawn, strict_json
 
+from toolkit.cli import demo
 from toolkit.core.files import read_json
 from toolkit.core.run import Run
 from toolkit.ecg import config as ecg_config
@@ -298,6 +299,7 @@ def quick_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     lines = ["steps = 2" if line.startswith("steps") else line for line in text.splitlines()]
     path.write_text("\n".join(lines))
     monkeypatch.setattr(ecg_config, "PRESETS", presets)
+    monkeypatch.setattr(demo, "VQE_S", 1.0)
 
 
 @pytest.mark.usefixtures("quick_demo")
@@ -308,16 +310,18 @@ def test_demo_ends_in_one_page(tmp_path: Path) -> None:
     text = page.read_text()
     assert "Synthetic data" in text
     assert "data:image/png;base64" in text
-    assert [Run.open(Path(run)).status["state"] for run in found["runs"]] == ["finished"]
+    assert "LiH on 4 qubits" in text
+    states = [Run.open(Path(run)).status["state"] for run in found["runs"]]
+    assert states == ["finished", "paused"]  # the search stops at its time
 
 
 @pytest.mark.slow
 def test_the_whole_demo(tmp_path: Path) -> None:
     found = answer("demo", "--out", tmp_path / "demo")
-    (run,) = found["runs"]
-    result = Run(Path(run)).result
-    assert result is not None
-    assert result["macro_f1_nsv"] > 0.9  # synthetic beats are easy to tell apart
+    ecg, vqe = (Run(Path(run)).result for run in found["runs"])
+    assert ecg is not None and vqe is not None
+    assert ecg["macro_f1_nsv"] > 0.9  # synthetic beats are easy to tell apart
+    assert vqe["best"]["error_ha"] < 1.6e-3
 
 
 def test_doctor_checks_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,6 +389,8 @@ def _needs(line: str) -> str:
 def _bounded(line: str) -> list[str]:
     """The words of an example, any training in it cut to two steps and one cell."""
     words = line.split()[1:]
+    if words[:2] == ["vqe", "search"]:
+        return [*words, "--set", "steps=2", "--set", "baselines=['hartree-fock']"]
     if words[:2] == ["ecg", "train"] or words[0] == "sweep":
         words += ["--set", "steps=2", "--set", "batch_size=16"]
     if words[:2] == ["runs", "resume"] and "--steps" in words:
@@ -396,11 +402,23 @@ def _examples(*kinds: str) -> list[str]:
     return [line for line in examples() if _needs(line) in kinds]
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished search for LiH and ``best.json``, its circuit."""
+    folder = tmp_path_factory.mktemp("searched")
+    few = ("--set", "steps=3", "--set", "baselines=['hartree-fock']")
+    answer("vqe", "search", *few, "--runs-dir", folder / "runs")
+    (run,) = (folder / "runs").iterdir()
+    shutil.copy(run / "best.json", folder)
+    return folder
+
+
 @pytest.fixture
-def workplace(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder of an example: it holds a finished run."""
+def workplace(runs: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder of an example: it holds a finished run of each application."""
     folder = tmp_path / "work"
-    shutil.copytree(runs, folder / "runs")
+    shutil.copytree(searched, folder)
+    shutil.copytree(runs, folder / "runs", dirs_exist_ok=True)
     monkeypatch.chdir(folder)
     return folder
 

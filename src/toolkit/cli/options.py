@@ -61,6 +61,28 @@ class IntRanges(click.ParamType[list[int]]):
         return numbers
 
 
+class Spaced(click.ParamType[list[float]]):
+    """``1.0:3.6:0.2`` as evenly spaced numbers, both ends among them; or a list ``1.2,2.2``."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float]:
+        """The numbers that ``value`` names, in its order."""
+        try:
+            parts = [float(part) for part in str(value).replace(":", ",").split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is no range such as 1.0:3.6:0.2", param, ctx)
+        if ":" not in str(value):
+            return parts
+        if len(parts) != 3 or parts[2] <= 0 or parts[1] < parts[0]:
+            self.fail(f"{value!r} is no range FIRST:LAST:STEP", param, ctx)
+        first, last, step = parts
+        count = int((last - first) / step + 1e-9) + 1
+        return [round(first + i * step, 9) for i in range(count)]
+
+
 def _apply(function: F, options: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(options):
         function = option(function)

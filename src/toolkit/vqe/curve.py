@@ -1,0 +1,80 @@
+"""Potential energy curves: the circuits of one search, their angles fitted at each geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from toolkit.core import plots
+from toolkit.core.files import write_json
+from toolkit.vqe import charts, molecules
+from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA
+from toolkit.vqe.circuits import Circuit
+from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.minimise import lowest, random_starts
+from toolkit.vqe.molecule_config import MoleculeConfig
+from toolkit.vqe.simulator import Simulator
+
+RESTARTS = 8  # random starts of the angles, besides those of the search and of the point before
+
+
+def points(
+    molecule: MoleculeConfig, lengths_a: Sequence[float], circuits: Sequence[Circuit]
+) -> Iterator[dict[str, Any]]:
+    """One row for each bond length in ångström, as it is done.
+
+    At each the cheapest of ``circuits`` (in their order) that reaches chemical accuracy is taken,
+    or else the one that comes closest. Gates are not changed, angles are minimised anew.
+    """
+    fitted = list(circuits)
+    for length_a in lengths_a:
+        config = molecule.model_copy(update={"bond_length_a": length_a})
+        hamiltonian = molecules.hamiltonian(config)
+        circuit, energy = _cheapest(hamiltonian, circuits, fitted)
+        bits, exact = hamiltonian.hartree_fock_bits, hamiltonian.ground_energy
+        yield {
+            "bond_length_a": length_a,
+            "exact_energy_ha": exact,
+            "hartree_fock_energy_ha": hamiltonian.basis_energy(bits) if bits else None,
+            "energy_ha": energy,
+            "error_ha": energy - exact,
+            **circuit.cost._asdict(),
+        }
+
+
+def _cheapest(
+    hamiltonian: Hamiltonian, circuits: Sequence[Circuit], fitted: list[Circuit]
+) -> tuple[Circuit, float]:
+    """The circuit to take; ``fitted`` are those with the angles of the point before, updated."""
+    simulator = Simulator(hamiltonian)
+    target = hamiltonian.ground_energy + CHEMICAL_ACCURACY_HA
+    best: tuple[Circuit, float] | None = None
+    for i, circuit in enumerate(circuits):
+        random = random_starts(len(circuit.angles), RESTARTS, seed=0)
+        starts = [fitted[i].angles, circuit.angles, *random]
+        found, energy = lowest(simulator, circuit, starts, enough_ha=target)
+        fitted[i] = found
+        if best is None or energy < best[1]:
+            best = found, energy
+        if energy < target:
+            return found, energy
+    assert best is not None, "no circuit is given"
+    return best
+
+
+def write(rows: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
+    """Write the rows as ``curve.json`` and their picture as ``curve.png``; returns both paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "curve.json", {"points": list(rows)})
+    lengths = [row["bond_length_a"] for row in rows]
+    names = {
+        "exact in the active space": "exact_energy_ha",
+        "Hartree-Fock": "hartree_fock_energy_ha",
+    }
+    energies = {name: [row[key] for row in rows] for name, key in names.items()}
+    energies["circuit"] = [row["energy_ha"] for row in rows]
+    errors = {"circuit": [row["error_ha"] for row in rows]}
+    figure = charts.curve(lengths, energies, errors)
+    caption = "Energies against the bond length; below, the circuit's error from the exact energy."
+    return [folder / "curve.json", plots.save(figure, folder / "curve.png", caption)]

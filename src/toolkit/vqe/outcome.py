@@ -1,0 +1,149 @@
+"""The verdict on a finished search: its best circuit, the front, the baselines beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.core.run import Run
+from toolkit.vqe import baselines, figures, postprocessing, stored
+from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA, Archive, Entry
+from toolkit.vqe.circuits import Circuit
+from toolkit.vqe.config import VqeSearchConfig
+from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.search import Search
+
+_SHORTENED = 12  # circuits, the cheapest good ones, that gates are removed from
+_LAST = 20  # greedy episodes that the success rate is taken over
+
+
+def judge(search: Search, run: Run) -> dict[str, Any]:
+    """The result of ``run``; here, and not before, an unknown E_min is compared with the truth."""
+    config, hamiltonian = search.config, search.environment.hamiltonian
+    greedy = _take_greedy(search)
+    target = _target(search)
+    best = _best(search.archive, target)
+    shortened = _shortened(search, target)
+    processed = config.post_process and shortened is not None
+    shown = shortened if config.post_process and shortened is not None else best
+    exact = hamiltonian.ground_energy
+    compared = baselines.compare(hamiltonian, config.baselines, config.environment)
+    pareto = [row_of(entry.circuit, entry.energy_ha, exact) for entry in search.archive]
+    stored.write(run.path, hamiltonian, shown, search.archive)
+    lines = [line for line in run.metrics if "greedy/error_ha" in line]
+    history = np.array(search.history, np.float64).reshape(-1, 3)
+    figures.draw(
+        run,
+        history,
+        lines,
+        shown.circuit,
+        pareto,
+        compared,
+        e_min_below_ha=exact - search.environment.e_min,
+    )
+    rows = {"best": shown, "best_of_search": best, "greedy": greedy}
+    rows |= {} if shortened is None else {"shortened": shortened}
+    return {
+        **_head(hamiltonian, config),
+        **{name: row_of(entry.circuit, entry.energy_ha, exact) for name, entry in rows.items()},
+        "chemical_accuracy": shown.energy_ha - exact < CHEMICAL_ACCURACY_HA,
+        "greedy_success_rate": _rate(lines, exact - search.environment.e_min),
+        "training_steps": search.steps,
+        "training_steps_per_s": search.steps / max(search.trained_s, 1e-9),
+        "compile_s": search.environment.simulator.compile_s,
+        "e_min_mode": config.environment.e_min,
+        "e_min_ha": search.environment.e_min,
+        "exact_energy_ha": exact,
+        "final_threshold_ha": search.threshold.value_ha,
+        "post_processed": processed,
+        "circuits_tried": search.steps + search.tried,
+        "pareto": pareto,
+        "baselines": compared,
+        "notes": _notes(hamiltonian, processed),
+    }
+
+
+def row_of(circuit: Circuit, energy_ha: float, exact_ha: float) -> dict[str, Any]:
+    """Energy, error (Hartree) and cost of a circuit, as results show them."""
+    error = {"energy_ha": energy_ha, "error_ha": energy_ha - exact_ha}
+    return {**error, **circuit.cost._asdict()}
+
+
+def _take_greedy(search: Search) -> Entry:
+    """The circuit of the final greedy episode with the lowest energy; archived like all others."""
+    steps, circuits = search.greedy()
+    entries = [Entry(step.energy, c, len(search.history)) for step, c in zip(steps, circuits)]
+    for entry in entries:
+        search.archive.add(entry)
+    return min(entries, key=lambda entry: entry.energy_ha)
+
+
+def _target(search: Search) -> float:
+    """Energy below which a circuit counts as good, in Hartree.
+
+    Chemical accuracy where the exact energy is known. Otherwise half of it above the lowest energy
+    that the search has seen: the other half is left for what that one lacks itself.
+    """
+    if search.config.environment.e_min == "known":
+        return search.environment.e_min + CHEMICAL_ACCURACY_HA
+    return min(entry.energy_ha for entry in search.archive) + CHEMICAL_ACCURACY_HA / 2
+
+
+def _best(archive: Archive, target_ha: float) -> Entry:
+    best = archive.best(target_ha)
+    assert best is not None, "the start itself is archived"
+    return best
+
+
+def _shortened(search: Search, target_ha: float) -> Entry | None:
+    """The cheapest circuit once gates are removed from the search's; None if none is good."""
+    hamiltonian, seed = search.environment.hamiltonian, search.config.seed
+    good = [entry for entry in search.archive if entry.energy_ha < target_ha][:_SHORTENED]
+    if not good:
+        return None
+    shorter = Archive()
+    for entry in good:
+        found = postprocessing.shorten(entry.circuit, hamiltonian, target_ha, seed)
+        shorter.add(Entry(found.energy_ha, found.circuit, entry.episode))
+    return shorter.best(target_ha)
+
+
+def _head(hamiltonian: Hamiltonian, config: VqeSearchConfig) -> dict[str, Any]:
+    facts, bits = hamiltonian.facts, hamiltonian.hartree_fock_bits
+    name = facts.get("molecule", "operator file")
+    return {
+        "title": f"{name} on {hamiltonian.n_qubits} qubits",
+        "seed": config.seed,
+        "molecule": name,
+        "geometry_a": _places(facts.get("geometry", [])),
+        "mapping": facts.get("mapping"),
+        "n_qubits": hamiltonian.n_qubits,
+        "exact_in": facts.get("exact_in", "the operator of the file"),
+        "hartree_fock_energy_ha": hamiltonian.basis_energy(bits) if bits else None,
+    }
+
+
+def _places(atoms: Sequence[Sequence[Any]]) -> str:
+    """Atoms and their places in ångström on one line."""
+    return "; ".join(" ".join(map(str, atom)) for atom in atoms)
+
+
+def _rate(lines: Sequence[Mapping[str, Any]], offset_ha: float) -> float | None:
+    """Share of the last greedy episodes that reached chemical accuracy of the true energy.
+
+    ``offset_ha`` is how far the exact energy lies above the E_min that errors were measured from.
+    """
+    errors = [line["greedy/error_ha"] - offset_ha for line in lines[-_LAST:]]
+    return float(np.mean([error < CHEMICAL_ACCURACY_HA for error in errors])) if errors else None
+
+
+def _notes(hamiltonian: Hamiltonian, processed: bool) -> list[str]:
+    space = hamiltonian.facts.get("exact_in", "operator of the file")
+    notes = [f"Errors are measured from the lowest eigenvalue of the {space}, not of nature."]
+    if processed:
+        notes.append("The best circuit is post-processed; best_of_search is what the search found.")
+    else:
+        notes.append("shortened: what removing gates from the search's circuits would give.")
+    return notes
