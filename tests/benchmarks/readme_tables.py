@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "tests" / "benchmarks" / "results"
-MODELS = ROOT / "models" / "ecg"
+MODELS = ROOT / "models"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def interval(results: dict[str, Any], key: str) -> str:
 
 
 def fragments17() -> str:
-    by_fragment = read(MODELS / "fragments17" / "results.json")
-    by_record = read(MODELS / "fragments17" / "by_record.json")
+    by_fragment = read(MODELS / "ecg" / "fragments17" / "results.json")
+    by_record = read(MODELS / "ecg" / "fragments17" / "by_record.json")
     lines = [
         "| fragments17, % | seeds | accuracy | 95 % of the mean | balanced accuracy | macro-F1 |",
         "|---|---|---|---|---|---|",
@@ -61,7 +61,7 @@ def fragments17() -> str:
 
 
 def ec57() -> str:
-    results = read(MODELS / "ec57" / "results.json")
+    results = read(MODELS / "ecg" / "ec57" / "results.json")
     lines = [
         "| ec57, DS2, % | accuracy | macro-F1 (N, S, V) | VEB Se / +P | SVEB Se / +P | SVEB F1 |",
         "|---|---|---|---|---|---|",
@@ -102,6 +102,59 @@ def _beat_cells(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+CIRCUITS = {
+    "lih4-1.2": "LiH, 1.2 Å, 4 qubits",
+    "lih4-2.2": "LiH, 2.2 Å, 4 qubits",
+    "lih4-3.4": "LiH, 3.4 Å, 4 qubits",
+    "lih6-2.2": "LiH, 2.2 Å, 6 qubits",
+}
+PUBLISHED = [  # molecule, method, error, depth, gates, CNOT, seeds that reach 1.6 mHa
+    ("LiH, 2.2 Å, 6 qubits", "Ostaszewski et al. 2021, mean", "< 1.6", "16", "35", "–", "7 of 10"),
+    ("LiH, 2.2 Å, 6 qubits", "Ostaszewski et al. 2021, best", "< 1.6", "11", "27", "–", "–"),
+    ("LiH, 2.2 Å, 6 qubits", "CRLQAS 2024, ablations", "< 1.6", "23–31", "45–62", "–", "–"),
+]
+
+
+def vqe() -> str:
+    columns = (
+        "molecule | method | error, mHa | depth | gates | CNOT | seeds below 1.6 mHa | seconds"
+    )
+    lines = [f"| {columns} |", "|" + "---|" * 8]
+    for name, molecule in CIRCUITS.items():
+        path = MODELS / "vqe" / name / "results.json"
+        if path.is_file():
+            lines += _circuits(molecule, read(path)["seeds"])
+    lines += [f"| {' | '.join(row)} | – |" for row in PUBLISHED]
+    return "\n".join(lines)
+
+
+def _circuits(molecule: str, seeds: list[dict[str, Any]]) -> list[str]:
+    """The search's rows, over seeds, and the baselines', which are the same for every seed."""
+    reached = f"{sum(seed['best']['error_ha'] < 1.6e-3 for seed in seeds)} of {len(seeds)}"
+    rows = []
+    ways = {"search": "best_of_search", "search, gates removed": "shortened"}
+    for way, key in ways.items():
+        found = [seed[key] for seed in seeds if key in seed]
+        cells = [_span([1e3 * one["error_ha"] for one in found], ".2f")]
+        cells += [_span([one[cost] for one in found], "d") for cost in ("depth", "gates", "cnot")]
+        seconds = _span([seed["trained_s"] for seed in seeds], ".0f")
+        rows.append([molecule, f"**{way}**", *cells, reached, seconds])
+    for one in seeds[0]["baselines"]:
+        if one["error_ha"] is not None:
+            cells = [
+                f"{1e3 * one['error_ha']:.2f}",
+                *(str(one[c]) for c in ("depth", "gates", "cnot")),
+            ]
+            rows.append([molecule, one["method"], *cells, "–", f"{one['seconds']:.1f}"])
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _span(values: list[Any], form: str) -> str:
+    """One value, or from the lowest to the highest."""
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
 def speed() -> str:
     lines = ["| what | peer | times faster | command |", "|---|---|---|---|"]
     notes: list[str] = []
@@ -118,7 +171,12 @@ def speed() -> str:
     return "\n".join(lines)
 
 
-TABLES: dict[str, Callable[[], str]] = {"fragments17": fragments17, "ec57": ec57, "speed": speed}
+TABLES: dict[str, Callable[[], str]] = {
+    "fragments17": fragments17,
+    "ec57": ec57,
+    "vqe": vqe,
+    "speed": speed,
+}
 
 
 def filled(text: str) -> str:
@@ -133,7 +191,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="exit 1 if a table is out of date")
     options = parser.parse_args()
     stale = []
-    for path in (ROOT / "README.md", *MODELS.glob("*/README.md")):
+    for path in (ROOT / "README.md", *MODELS.glob("*/*/README.md")):
         text = path.read_text()
         if filled(text) != text:
             stale.append(path.name)

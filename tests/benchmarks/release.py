@@ -1,9 +1,10 @@
-"""Turn a finished sweep into a released model: seed 0's weights, every seed's figures.
+"""Turn a finished sweep into a released model: one seed's weights or circuit, all seeds' figures.
 
-    python tests/benchmarks/release.py SWEEP_DIR models/ecg/NAME|FILE.json
+    python tests/benchmarks/release.py SWEEP_DIR models/APPLICATION/NAME|FILE.json
 
-Writes model.safetensors and config.toml (of the first seed) and results.json; the card, README.md,
-is written by hand around the table that readme_tables.py makes.
+Writes config.toml and the weights (of the first seed) or circuits (of the seed whose best one is
+the cheapest: depth, CNOTs, gates), and results.json; the card, README.md, is written by hand around
+the table that readme_tables.py makes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from typing import Any
 
 import tomli_w
 
+RELEASED = ("model.safetensors", "best.json", "hamiltonian.json", "pareto.json")
+COST = ("depth", "cnot", "gates", "error_ha")
 LOCAL = ("run", "trained_s", "steps", "stopped_by", "model_step")  # of the machine, not the method
+LONG = ("pareto",)  # in a file of its own
 RUN_ONLY = ("data_dir", "device", "threads")
 
 
@@ -27,7 +31,7 @@ def results(sweep: Path) -> dict[str, Any]:
     seeds = [
         json.loads((Path(cell["run"]) / "result.json").read_text()) for cell in report["cells"]
     ]
-    first = Path(report["cells"][0]["run"])
+    first = _chosen(report)
     environment = json.loads((first / "env.json").read_text())
     return {
         "command": "toolkit " + " ".join(report["command"]),
@@ -36,8 +40,24 @@ def results(sweep: Path) -> dict[str, Any]:
         "packages": environment["packages"],
         "data": json.loads((first / "data.json").read_text()),
         "summary": _summary(report["summary"]),
-        "seeds": [{k: v for k, v in seed.items() if k not in LOCAL} for seed in seeds],
+        "seeds": [_kept(seed) for seed in seeds],
     }
+
+
+def _kept(seed: dict[str, Any]) -> dict[str, Any]:
+    """A seed's figures; of a search its seconds too, for time is what it is bought with."""
+    kept = {k: v for k, v in seed.items() if k not in (*LOCAL, *LONG)}
+    return {**kept, "trained_s": seed["trained_s"]} if "best" in seed else kept
+
+
+def _chosen(report: dict[str, Any]) -> Path:
+    """The run whose model is released."""
+    runs = [Path(cell["run"]) for cell in report["cells"]]
+    found = [json.loads((run / "result.json").read_text()).get("best") for run in runs]
+    if not all(found):
+        return runs[0]
+    costs = [tuple(best[key] for key in COST) for best in found]
+    return runs[costs.index(min(costs))]
 
 
 def _summary(points: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -61,8 +81,10 @@ def main() -> None:
     options.target.mkdir(parents=True, exist_ok=True)
     (options.target / "results.json").write_text(json.dumps(made, indent=1) + "\n")
     report = json.loads((options.sweep / "sweep.json").read_text())
-    first = Path(report["cells"][0]["run"])
-    shutil.copy(first / "model.safetensors", options.target / "model.safetensors")
+    first = _chosen(report)
+    for name in RELEASED:
+        if (first / name).is_file():
+            shutil.copy(first / name, options.target / name)
     config = tomllib.loads((first / "config.toml").read_text())
     kept = {key: value for key, value in config.items() if key not in RUN_ONLY}
     (options.target / "config.toml").write_text(tomli_w.dumps(kept))
