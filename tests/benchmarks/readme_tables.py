@@ -108,6 +108,7 @@ CIRCUITS = {
     "lih4-3.4": "LiH, 3.4 Å, 4 qubits",
     "lih6-2.2": "LiH, 2.2 Å, 6 qubits",
 }
+_PLAIN = str.maketrans("-.", "__")  # in the name of a table
 PUBLISHED = [  # molecule, method, error, depth, gates, CNOT, seeds that reach 1.6 mHa
     ("LiH, 2.2 Å, 6 qubits", "Ostaszewski et al. 2021, mean", "< 1.6", "16", "35", "–", "7 of 10"),
     ("LiH, 2.2 Å, 6 qubits", "Ostaszewski et al. 2021, best", "< 1.6", "11", "27", "–", "–"),
@@ -149,6 +150,23 @@ def _circuits(molecule: str, seeds: list[dict[str, Any]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
+def card(name: str) -> str:
+    """One row for each seed of a released search."""
+    columns = "seed | error, mHa | depth | gates | CNOT | gates removed: depth, gates, CNOT"
+    lines = [f"| {columns} | greedy below 1.6 mHa | steps/s | seconds |", "|" + "---|" * 9]
+    for seed in read(MODELS / "vqe" / name / "results.json")["seeds"]:
+        one, shorter = seed["best_of_search"], seed.get("shortened")
+        cells = [str(seed["seed"]), f"{1e3 * one['error_ha']:.3f}"]
+        cells += [str(one[cost]) for cost in ("depth", "gates", "cnot")]
+        cells += [
+            ", ".join(str(shorter[c]) for c in ("depth", "gates", "cnot")) if shorter else "–"
+        ]
+        cells += [f"{100 * seed['greedy_success_rate']:.0f} %"]
+        cells += [f"{seed['training_steps_per_s']:.0f}", f"{seed['trained_s']:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _span(values: list[Any], form: str) -> str:
     """One value, or from the lowest to the highest."""
     low, high = format(min(values), form), format(max(values), form)
@@ -176,6 +194,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ec57": ec57,
     "vqe": vqe,
     "speed": speed,
+    **{name.translate(_PLAIN): lambda name=name: card(name) for name in CIRCUITS},
 }
 
 

@@ -308,7 +308,7 @@ def test_demo_ends_in_one_page(tmp_path: Path) -> None:
     page = Path(found["page"])
     assert page == (tmp_path / "demo" / "demo.html").resolve()
     text = page.read_text()
-    assert "Synthetic data" in text
+    assert "Synthetic records" in text
     assert "data:image/png;base64" in text
     assert "LiH on 4 qubits" in text
     states = [Run.open(Path(run)).status["state"] for run in found["runs"]]

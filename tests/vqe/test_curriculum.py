@@ -100,3 +100,10 @@ def test_a_threshold_is_a_function_of_the_episodes_and_changes_nothing_before(ep
 def test_its_state_cannot_be_changed_in_place():
     with pytest.raises(FrozenInstanceError):
         Threshold(0.1).value_ha = 0.0  # type: ignore[misc]
+
+
+def test_it_is_final_once_it_is_fixed_or_on_its_floor():
+    assert Threshold(5.0).is_final(CurriculumConfig(threshold_ha=5.0))
+    floored = replace_config(MOVING, floor_ha=0.01)
+    assert not Threshold(0.0101).is_final(floored)
+    assert Threshold(0.01).is_final(floored)

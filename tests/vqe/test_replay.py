@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from toolkit.core import checkpoint
 from toolkit.vqe.environment import Observation
-from toolkit.vqe.replay import Moment, Replay
+from toolkit.vqe.replay import Moment, Replay, joined
 
 MAX_GATES, N_ACTIONS, GAMMA = 5, 4, 0.5
 
@@ -132,3 +132,18 @@ def test_its_state_survives_a_checkpoint_and_goes_on_the_same(tmp_path, n_episod
     for one in (replay, other):
         one.add_episode(*more, 2, GAMMA)
     assert drawn(other, seed=1) == drawn(replay, seed=1)
+
+
+def test_two_batches_join_row_by_row():
+    rng = np.random.default_rng(0)
+    replay = Replay(50, MAX_GATES, N_ACTIONS)
+    replay.add_episode(*episode(rng, 4), 2, GAMMA)
+    first, second = replay.sample(3, rng), replay.sample(2, rng)
+    both = joined(first, second)
+    for whole, a, b in zip(both, first, second):
+        if isinstance(whole, Observation):
+            pairs = [(w, np.concatenate([x, y])) for w, x, y in zip(whole, a, b)]
+        else:
+            pairs = [(whole, np.concatenate([a, b]))]
+        for found, expected in pairs:
+            np.testing.assert_array_equal(found, expected)

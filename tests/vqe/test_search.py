@@ -77,6 +77,19 @@ def test_an_agent_solves_two_qubits_exactly(toy, seed):
     assert search.evaluate(200)["greedy/error_ha"] < 1e-6
 
 
+def test_what_is_shortened_is_kept_apart_and_returned_to(toy):
+    search = search_of(toy, config_of(**VARIANTS["look-ahead"]))
+    stepped(search, 0, 60)
+    below = toy.ground_energy + search.threshold.value_ha
+    assert len(search.shortened) > 0
+    for entry in search.shortened:
+        assert entry.energy_ha < below
+        assert verify(entry.circuit, toy, entry.energy_ha)["agrees"]
+    cheapest, found = search.shortened.best(below), search.archive.best(below)
+    assert cheapest.circuit.cost.gates <= found.circuit.cost.gates
+    assert 0 < search.elite.added < search.replay.added
+
+
 VARIANTS = {
     "plain": {},
     "shrinking": {
@@ -101,7 +114,11 @@ VARIANTS = {
             "network": {"stem_channels": 4, "stem_kernel": 3, "channels": [4]},
         },
     },
-    "look-ahead": {"environment": {"max_gates": 5, "look_ahead": True}},
+    "look-ahead": {
+        "environment": {"max_gates": 5, "look_ahead": True},
+        "agent": {"elite_share": 0.25},
+        "shorten": True,
+    },
     "published": {
         "environment": {"max_gates": 4, "angles": {"method": "cobyla", "iterations": 8}},
         "agent": {"encoding": "paper", "return_share": 0.0},
@@ -224,7 +241,7 @@ def test_episodes_return_to_legal_beginnings_that_leave_room(toy):
 
 def test_the_shortest_success_is_remembered(toy):
     search = search_of(toy, config_of(agent={"return_share": 0.5}))
-    told = stepped(search, 0, 30)
+    told = stepped(search, 0, 120)
     solved = [figures["gates"] for figures in told if figures["success"]]
     assert solved and search.shortest == min(solved) < search.environment.max_gates
     hopeless = search_of(toy, config_of(curriculum={"threshold_ha": 1e-15}))

@@ -89,6 +89,9 @@ class AgentConfig(Config):
     n_step: int = Field(3, ge=1, description="steps of a return before the target network")
     batch_size: int = Field(128, ge=1)
     replay: int = Field(20_000, ge=1, description="transitions kept")
+    elite_share: float = Field(
+        0.0, ge=0, lt=1, description="share of a batch drawn from episodes that succeeded"
+    )
     update_every: int = Field(2, ge=1, description="environment steps between updates")
     target_every: int = Field(500, ge=1, description="updates between copies to the target")
     warmup: int = Field(500, ge=1, description="transitions before the first update")
@@ -107,6 +110,9 @@ class VqeSearchConfig(RunConfig):
 
     steps: int = Field(6000, ge=1, description="episodes")
     evaluate_every: int = Field(50, ge=1, description="episodes between greedy ones")
+    shorten: bool = Field(
+        False, description="remove gates from circuits that succeed, and return to what is left"
+    )
     post_process: bool = Field(
         False, description="remove gates from the best circuit and re-optimise it, saying so"
     )

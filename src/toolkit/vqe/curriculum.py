@@ -34,6 +34,10 @@ class Threshold:
     lowered: int = 0
     lowest_error_ha: float | None = None  # of all circuits so far, above E_min
 
+    def is_final(self, config: CurriculumConfig) -> bool:
+        """Whether what succeeds now is what is wanted in the end."""
+        return config.kind == "fixed" or self.value_ha <= config.floor_ha
+
     def after(self, lowest_error_ha: float, succeeded: bool, config: CurriculumConfig) -> Threshold:
         """The threshold once an episode ended.
 

@@ -104,6 +104,8 @@ def _shortened(search: Search, target_ha: float) -> Entry | None:
     if not good:
         return None
     shorter = Archive()
+    for entry in search.shortened:
+        shorter.add(entry)
     for entry in good:
         found = postprocessing.shorten(entry.circuit, hamiltonian, target_ha, seed)
         shorter.add(Entry(found.energy_ha, found.circuit, entry.episode))

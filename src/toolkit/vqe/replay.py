@@ -28,6 +28,17 @@ class Batch(NamedTuple):
     legal: NDArray[np.bool_]
 
 
+def joined(first: Batch, second: Batch) -> Batch:
+    """The transitions of both."""
+
+    def both(a: Any, b: Any) -> Any:
+        if isinstance(a, Observation):
+            return Observation(*map(np.concatenate, zip(a, b)))
+        return np.concatenate([a, b])
+
+    return Batch(*map(both, first, second))
+
+
 class Moment(NamedTuple):
     """One step of an episode: seen, done, got; ``legal`` (actions,) is what may come after."""
 

@@ -17,7 +17,11 @@ from toolkit.vqe.archive import Archive, Entry
 from toolkit.vqe.config import VqeSearchConfig
 from toolkit.vqe.curriculum import Threshold
 from toolkit.vqe.environment import Environment, Observation, Step
-from toolkit.vqe.replay import Moment, Replay
+from toolkit.vqe.postprocessing import shorten
+from toolkit.vqe.replay import Moment, Replay, joined
+
+_SHORTENED = 3  # circuits of an episode, the cheapest, that gates are removed from
+_RESTARTS = 2  # starts of the angles in doing so
 
 
 class Search:
@@ -41,6 +45,8 @@ class Search:
         self.agent = Agent(environment, config.agent, config.seed, device)
         n_gates, n_actions = environment.max_gates, len(environment.actions)
         self.replay = Replay(config.agent.replay, n_gates, n_actions)
+        self.elite = Replay(config.agent.replay // 4, n_gates, n_actions)
+        self.shortened = Archive()
         self.streams = Streams(config.seed)
         self.threshold = Threshold(config.curriculum.threshold_ha)
         self.archive = Archive()
@@ -75,13 +81,15 @@ class Search:
             self._remember(step, i)
             lowest, reward = min(lowest, step.error), reward + step.reward
             losses += self._learn()
+        if self.config.shorten:
+            self._shorten(i)
         agent = self.config.agent
         self.replay.add_episode(moments, seen, agent.n_step, agent.discount)
+        if step.success and agent.elite_share:
+            self.elite.add_episode(moments, seen, agent.n_step, agent.discount)
         self.threshold = self.threshold.after(lowest, step.success, self.config.curriculum)
-        if step.success:
+        if step.success and self.threshold.is_final(self.config.curriculum):
             self.shortest = min(self.shortest, len(moments))
-        elif self.threshold.value_ha < value:  # what was success before is none any more
-            self.shortest = min(self.shortest + 1, self.environment.max_gates)
         self.history.append((lowest, value, len(moments)))
         figures = {"error_ha": lowest, "threshold_ha": value, "reward": reward}
         figures |= {"gates": len(moments), "success": step.success, "epsilon": self.agent.epsilon}
@@ -91,14 +99,30 @@ class Search:
         """Actions that return to a circuit worth going on from; often none.
 
         "First return, then explore" (Ecoffet et al. 2021, Nature 590): the Pareto front is the
-        archive, and a random part of one of its circuits the place returned to.
+        archive, and a random part of one of its circuits the place returned to; every other time
+        one of those that succeed, if any does.
         """
         random, most = self.streams.numpy("returns"), self.environment.length - 1
         if random.random() >= self.config.agent.return_share:
             return []
         entries = list(self.archive)
-        chosen = self.environment.actions_of(entries[random.integers(len(entries))].circuit)
+        good = [*self._good(self.archive), *self._good(self.shortened)]
+        pool = good if good and random.random() < 0.5 else entries
+        chosen = self.environment.actions_of(pool[random.integers(len(pool))].circuit)
         return chosen[: random.integers(min(len(chosen), most) + 1)]
+
+    def _good(self, archive: Archive) -> list[Entry]:
+        below = self.environment.e_min + self.threshold.value_ha
+        return [entry for entry in archive if entry.energy_ha < below]
+
+    def _shorten(self, episode: int) -> None:
+        """Remove gates from the cheapest circuits of this episode that succeed."""
+        new = [entry for entry in self._good(self.archive) if entry.episode == episode]
+        below = self.environment.e_min + self.threshold.value_ha
+        for entry in new[:_SHORTENED]:
+            hamiltonian = self.environment.hamiltonian
+            found = shorten(entry.circuit, hamiltonian, below, self.config.seed, _RESTARTS)
+            self.shortened.add(Entry(found.energy_ha, found.circuit, episode))
 
     def _act(self, seen: Observation, epsilon: float) -> int:
         legal = self.environment.legal()
@@ -108,7 +132,8 @@ class Search:
         """Gates of the coming episode: all, or random (Patel et al. 2024, section 3.3)."""
         config, most = self.config.environment, self.environment.max_gates
         random = self.streams.numpy("lengths")
-        if config.halting == "none":
+        final = self.threshold.is_final(self.config.curriculum)
+        if config.halting == "none" or (config.halting == "shrinking" and not final):
             return most
         if config.halting == "shrinking":
             near = random.integers(self.shortest - 1, self.shortest + config.halting_slack + 1)
@@ -131,12 +156,14 @@ class Search:
 
     def _learn(self) -> list[float]:
         self.steps += 1
-        agent = self.config.agent
+        agent, random = self.config.agent, self.streams.numpy("replay")
         if len(self.replay) < agent.warmup or self.steps % agent.update_every:
             return []
-        return [
-            self.agent.update(self.replay.sample(agent.batch_size, self.streams.numpy("replay")))
-        ]
+        elite = int(agent.elite_share * agent.batch_size) if len(self.elite) else 0
+        batch = self.replay.sample(agent.batch_size - elite, random)
+        if elite:
+            batch = joined(batch, self.elite.sample(elite, random))
+        return [self.agent.update(batch)]
 
     def greedy(self) -> tuple[list[Step], list[Any]]:
         """An episode of the best actions alone: its steps, and the circuit after each."""
@@ -166,9 +193,11 @@ class Search:
         return {
             "agent": self.agent.state_dict(),
             "replay": self.replay.state_dict(),
+            "elite": self.elite.state_dict(),
             "streams": self.streams.state_dict(),
             "threshold": asdict(self.threshold),
             "archive": self.archive.state_dict(),
+            "shortened": self.shortened.state_dict(),
             "shortest": self.shortest,
             "steps": self.steps,
             "tried": self.tried,
@@ -180,9 +209,11 @@ class Search:
         """Take over what ``state_dict`` gave."""
         self.agent.load_state_dict(state["agent"])
         self.replay.load_state_dict(state["replay"])
+        self.elite.load_state_dict(state["elite"])
         self.streams.load_state_dict(state["streams"])
         self.threshold = Threshold(**state["threshold"])
         self.archive.load_state_dict(state["archive"])
+        self.shortened.load_state_dict(state["shortened"])
         self.shortest = int(state["shortest"])
         self.tried = int(state["tried"])
         self.steps = int(state["steps"])
