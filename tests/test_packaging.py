@@ -18,6 +18,8 @@ NEEDED = {
     "toolkit/data/mitdb.files.toml",
     "toolkit/ecg/fragments17.csv",
     "toolkit/ecg/presets/ec57.toml",
+    "toolkit/vqe/presets/lih4.toml",
+    "toolkit/models/vqe/lih4-2.2/best.json",
     "toolkit/models/ecg/ec57/model.safetensors",
     "toolkit/models/ecg/ec57/config.toml",
     "toolkit/models/ecg/fragments17/model.safetensors",

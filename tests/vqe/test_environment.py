@@ -231,3 +231,11 @@ def test_hartree_fock_must_be_known_to_start_from(toy):
 def test_actions_that_can_do_nothing_at_first_are_refused(toy):
     with pytest.raises(ConfigError, match="no action changes"):
         Environment(toy, EnvironmentConfig(rotations=("RZ",)))
+
+
+def test_what_it_takes_to_be_ready_is_told_and_leaves_nothing(toy_environment):
+    for chosen in ({}, {"max_gates": 1}, {"look_ahead": True}):
+        environment = toy_environment(**chosen)
+        assert environment.compile_s > 0
+        assert environment.n_gates == 0 and environment.energy == environment.start_energy
+        assert environment.circuit() == environment.start

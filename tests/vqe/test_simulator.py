@@ -124,9 +124,3 @@ def test_rotations_repeat_after_four_pi_and_change_sign_after_two():
     )
     np.testing.assert_allclose(signed, -once, atol=1e-12)
     np.testing.assert_allclose(twice, once, atol=1e-12)
-
-
-def test_the_seconds_of_compilation_are_a_number_for_every_simulator():
-    hamiltonian = random_operator(2, 4, 0)
-    for _ in range(2):
-        assert 0 <= Simulator(hamiltonian).compile_s < math.inf

@@ -33,7 +33,16 @@ from toolkit.core.files import read_json, saving, sync_folder, write_atomic, wri
 C = TypeVar("C", bound=Config)
 # created → running → finished | paused (--max-time) | interrupted (signal) | failed
 UNFINISHED = ("created", "running", "paused", "interrupted", "failed")
-_PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pydantic", "safetensors")
+_PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pydantic",
+    "safetensors",
+    "pennylane",
+    "numba",
+)
 
 
 @dataclass(frozen=True)

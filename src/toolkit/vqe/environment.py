@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -59,9 +60,12 @@ class Environment:
         ConfigError: the start is not known, or no action changes it.
 
     ``e_min`` is the exact energy only in the known mode; in the other it is never computed here.
+    ``compile_s`` is what it took to be ready: many seconds where numba must compile its kernels
+    first, a fraction of one where its cache holds them.
     """
 
     def __init__(self, hamiltonian: Hamiltonian, config: EnvironmentConfig) -> None:
+        began = time.perf_counter()
         self.config, self.hamiltonian = config, hamiltonian
         self.simulator = Simulator(hamiltonian)
         n = hamiltonian.n_qubits
@@ -83,6 +87,10 @@ class Environment:
                 where="environment.rotations",
                 hint="--set environment.rotations=RX,RY,RZ",
             )
+        while self.n_gates < min(2, self.max_gates) and self.legal().any():
+            self.step(int(np.flatnonzero(self.legal())[-1]))  # compiles what a search calls
+        self.reset(0.0)
+        self.compile_s = time.perf_counter() - began
 
     def reset(
         self,

@@ -52,7 +52,7 @@ def judge(search: Search, run: Run) -> dict[str, Any]:
         "greedy_success_rate": _rate(lines, exact - search.environment.e_min),
         "training_steps": search.steps,
         "training_steps_per_s": search.steps / max(search.trained_s, 1e-9),
-        "compile_s": search.environment.simulator.compile_s,
+        "compile_s": search.environment.compile_s,
         "e_min_mode": config.environment.e_min,
         "e_min_ha": search.environment.e_min,
         "exact_energy_ha": exact,

@@ -7,7 +7,6 @@ adjoint method (Jones and Gacon 2020, arXiv 2009.02823): one pass forward, one b
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numba
@@ -205,19 +204,11 @@ def gradient_of(
 
 
 class Simulator:
-    """The compiled kernel for one Hamiltonian.
-
-    ``compile_s`` is what the first call took on top of its work: seconds on a fresh machine, a
-    fraction where numba's cache holds the code.
-    """
+    """The compiled kernel for one Hamiltonian."""
 
     def __init__(self, hamiltonian: Hamiltonian) -> None:
         self.n_qubits = hamiltonian.n_qubits
         self.operator: Operator = hamiltonian.diagonals
-        start = time.perf_counter()
-        self.gradient(Circuit.prepared([0] * self.n_qubits))
-        self.energy(Circuit.prepared([0] * self.n_qubits))
-        self.compile_s = time.perf_counter() - start
 
     def energy(self, circuit: Circuit) -> float:
         """Energy of ``circuit`` in Hartree."""

@@ -37,5 +37,5 @@ def tiny_step(config: VqeSearchConfig) -> str:
     hamiltonian = Hamiltonian(2, ("ZZ", "XX", "ZI"), np.array([0.5, 0.25, 0.5]))
     environment = Environment(hamiltonian, config.environment.model_copy(update={"max_gates": 4}))
     figures = Search(environment, config, resolve_device("cpu"), lambda *_: {}).step(0)
-    compiled_s = environment.simulator.compile_s
+    compiled_s = environment.compile_s
     return f"kernel compiled or loaded in {compiled_s:.1f} s, error {figures['error_ha']:.3g} Ha"
