@@ -56,7 +56,7 @@ def _chosen(report: dict[str, Any]) -> Path:
     found = [json.loads((run / "result.json").read_text()).get("best") for run in runs]
     if not all(found):
         return runs[0]
-    costs = [tuple(best[key] for key in COST) for best in found]
+    costs = [(best["error_ha"] >= 1.6e-3, *(best[key] for key in COST)) for best in found]
     return runs[costs.index(min(costs))]
 
 

@@ -114,6 +114,37 @@ def test_a_curve_follows_the_bond(finished: Path, tmp_path: Path) -> None:
     assert (tmp_path / "curve.png").stat().st_size > 0
 
 
+def test_a_curve_that_cannot_be_is_refused(finished: Path, tmp_path: Path) -> None:
+    where = ("--out", tmp_path / "curve")
+    curve = ("vqe", "curve", "--from", finished)
+    refused(3, *curve, "--molecule", "LiH", "--bond-lengths", "2.2", *where, says=("qubits",))
+    refused(2, *curve, "--bond-lengths", "0,1.0", *where, says=("bond_length_a",))
+    refused(2, *curve, "--bond-length", "1.0", *where, says=("--bond-lengths",))
+    refused(2, "vqe", "curve", "--molecule", "H2", *where, says=("--from",))
+    refused(2, "vqe", "curve", "--mapping", "bravyi-kitaev", *where, says=("--from",))
+    assert not (tmp_path / "curve").exists()
+
+
+def test_what_cannot_be_written_is_said(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for words in (("export", finished), ("draw", finished), ("hamiltonian", "--molecule", "H2")):
+        refused(4, "vqe", *words, "--out", tmp_path / "file" / "x.svg", says=("cannot write",))
+
+
+def test_one_search_is_one_process(tmp_path: Path) -> None:
+    process = spawn(*searching(5), "--devices", 2, "--runs-dir", tmp_path)
+    _, stderr = process.communicate(timeout=180)
+    assert process.returncode != 0
+    assert "a search is one process" in stderr and "toolkit sweep" in stderr
+
+
+def test_a_warning_of_the_operator_reaches_the_result(tmp_path: Path) -> None:
+    words = searching(3)
+    words[2:6] = ["--molecule", "LiH", "--active-orbitals-list", "1,2,3"]
+    found = answer(*words, "--runs-dir", tmp_path)
+    assert any("degenerate" in warning for warning in found["warnings"])
+
+
 def test_a_hamiltonian_file_takes_the_place_of_a_molecule(tmp_path: Path) -> None:
     made = answer("vqe", "hamiltonian", "--molecule", "H2", "--out", tmp_path / "H.json")
     words = searching(20)
@@ -165,14 +196,24 @@ def test_shortening_is_said_and_never_costs_more(tmp_path: Path) -> None:
 
 
 def test_the_exact_energy_is_not_read_before_the_verdict(tmp_path: Path) -> None:
-    """A search from the lower bound runs while asking for the exact energy is an error."""
+    """A search from the lower bound runs while asking for the exact energy is an error.
+
+    Its operator file says nothing of energies either.
+    """
+    path = tmp_path / "H.json"
+    answer("vqe", "hamiltonian", "--molecule", "H2", "--out", path)
+    terms = json.loads(path.read_text())
+    path.write_text(json.dumps({key: terms[key] for key in ("n_qubits", "terms")}))
     blind = (
         "from toolkit.vqe import hamiltonian, search\nfrom toolkit.core import trainer\n"
         "exact, finish = hamiltonian.Hamiltonian.ground_energy, search.Search.finish\n"
+        "found = hamiltonian.exact_energy\n"
         "hidden = property(lambda self: (_ for _ in ()).throw(AssertionError('was read')))\n"
         "hamiltonian.Hamiltonian.ground_energy = hidden\n"
+        "hamiltonian.exact_energy = hidden.fget\n"
         "def judged(self, run):\n"
         "    hamiltonian.Hamiltonian.ground_energy = exact\n"
+        "    hamiltonian.exact_energy = found\n"
         "    exact.__set_name__(hamiltonian.Hamiltonian, 'ground_energy')\n"
         "    return finish(self, run)\n"
         "search.Search.finish = judged"
@@ -180,8 +221,7 @@ def test_the_exact_energy_is_not_read_before_the_verdict(tmp_path: Path) -> None
     words = searching(300, **{"environment.e_min": "lower-bound", "curriculum.kind": "moving"})
     words += ["--set", "curriculum.threshold_ha=3.0", "--set", "curriculum.every=60"]
     words += ["--set", "curriculum.successes=1"]
-    # building the operator diagonalises it, to warn of other particle numbers; the search must not
-    answer("vqe", "hamiltonian", "--molecule", "H2", "--mapping", "parity")
+    words[2:6] = ["--hamiltonian", path]
     process = spawn(*words, "--runs-dir", tmp_path, "--json", code=blind)
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr

@@ -154,13 +154,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     width = None if sys.stdout.isatty() else 200
     table = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*map(_cell, row))
+        table.add_row(*map(cell, row))
     Console(width=width, highlight=False, markup=False, emoji=False).print(table)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any, name: str = "") -> str:
+    """``value`` as a table shows it; energies of molecules need nine decimals."""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.9f}" if name.endswith("energy_ha") else f"{value:.4g}"
     return "" if value is None else str(value)
 
 
@@ -168,9 +169,10 @@ def print_result(result: Mapping[str, Any]) -> None:
     """Print a result: its scalars, then a table for each group of rows it holds."""
     plain = {k: v for k, v in result.items() if not isinstance(v, Mapping | list)}
     flat = {k: v for k, v in result.items() if _is_flat(v)}
-    rows = list(plain.items())
+    rows = [(key, cell(value, key)) for key, value in plain.items()]
     rows += [
-        (key, "  ".join(f"{k} {_cell(v)}" for k, v in value.items())) for key, value in flat.items()
+        (key, "  ".join(f"{k} {cell(v, k)}" for k, v in value.items()))
+        for key, value in flat.items()
     ]
     print_table("", ("", ""), rows)
     for key, value in result.items():
@@ -194,5 +196,5 @@ def _print_group(title: str, value: Any) -> None:
         return
     columns = list(dict.fromkeys(key for _, row in rows for key in row))
     click.echo()
-    cells = [(name, *(row.get(column) for column in columns)) for name, row in rows]
+    cells = [(name, *(cell(row.get(column), column) for column in columns)) for name, row in rows]
     print_table(title, ("", *columns), cells)

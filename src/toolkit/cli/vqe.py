@@ -15,6 +15,7 @@ from toolkit.cli.molecules import (
 )
 from toolkit.cli.options import (
     Spaced,
+    cell,
     emit,
     json_option,
     print_table,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from toolkit.vqe.stored import Stored
 
 METHODS = ("hartree-fock", "ladder", "random", "beam", "adapt")
-RELEASED = {"parity": "lih4-2.2", "jw": "lih6-2.2"}  # whose circuits a curve of LiH is made of
+RELEASED = {"parity": "lih4-2.2"}  # whose circuits a curve of LiH is made of
 _out = click.Path(path_type=Path)
 
 
@@ -158,6 +159,7 @@ def verify(
     operator = _operator(kept, source, options)
     document = kept.document
     result = verification.verify(document.circuit, operator, document.energy_ha)
+    result["exact_in"] = operator.facts.get("exact_in", "the operator of the file")
     result |= _noisy(kept, operator, shots, p1, p2, seed)
     emit({"circuit": source, **result}, as_json)
     if result["agrees"] is False:
@@ -255,11 +257,28 @@ def curve(
     """
     from toolkit.vqe import curve as curves
 
-    source = source or RELEASED[options.get("mapping") or "parity"]
+    source = source or _released(options)
     rows = _followed(source, bond_lengths, runs_dir, options)
     files = curves.write(rows, out)
-    result = {"circuits": source, "points": rows, "files": [str(path) for path in files]}
+    result = {
+        "circuits": source,
+        "exact_in": "the active space of each point",
+        "points": rows,
+        "files": [str(path) for path in files],
+    }
     emit(result, as_json)
+
+
+def _released(options: dict[str, Any]) -> str:
+    """The released model whose circuits fit a curve of LiH."""
+    from toolkit.core.errors import ConfigError
+
+    mapping = options.get("mapping") or "parity"
+    if options.get("molecule") not in (None, "LiH") or mapping not in RELEASED:
+        what = f"no released circuits for {options.get('molecule') or 'LiH'} with {mapping}"
+        hint = "toolkit vqe search for one length, then --from @last:vqe"
+        raise ConfigError(what, where="--from", hint=hint)
+    return RELEASED[mapping]
 
 
 def _operator(kept: Stored, source: str, options: dict[str, Any]) -> Hamiltonian:
@@ -300,11 +319,16 @@ def _followed(
     source: str, lengths: list[float], runs_dir: Path, options: dict[str, Any]
 ) -> list[dict[str, Any]]:
     from toolkit.cli.progress import for_stderr
+    from toolkit.core.errors import ConfigError
     from toolkit.core.released import find
     from toolkit.vqe import curve as curves
     from toolkit.vqe import stored
     from toolkit.vqe.config import VqeSearchConfig
 
+    for option in ("hamiltonian", "bond_length"):
+        if options.get(option) is not None:
+            named = "--" + option.replace("_", "-")
+            raise ConfigError(f"a curve has no {named}", hint="--bond-lengths FIRST:LAST:STEP")
     kept = stored.read(source, runs_dir)
     if molecule_flags(options) or kept.folder is None:
         molecule = molecule_config(options)
@@ -320,7 +344,9 @@ def _followed(
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    print_table("", columns, [[row.get(column) for column in columns] for row in rows])
+    print_table(
+        "", columns, [[cell(row.get(column), column) for column in columns] for row in rows]
+    )
 
 
 def _summary(found: Hamiltonian) -> dict[str, Any]:

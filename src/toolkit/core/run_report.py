@@ -74,8 +74,16 @@ def _named(value: Any) -> Mapping[str, Mapping[str, Any]]:
 
 def _rows(rows: Mapping[str, Mapping[str, Any]]) -> Table:
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    cells = [[name, *(row.get(column) for column in columns)] for name, row in rows.items()]
+    cells = [
+        [name, *(_precise(row.get(column), column) for column in columns)]
+        for name, row in rows.items()
+    ]
     return Table(["", *columns], cells)
+
+
+def _precise(value: Any, name: str) -> Any:
+    """Energies of molecules need nine decimals; the rest is left to the report."""
+    return f"{value:.9f}" if name.endswith("energy_ha") and isinstance(value, float) else value
 
 
 def _figures(run: Run) -> Section | None:

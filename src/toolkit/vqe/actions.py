@@ -47,7 +47,7 @@ def couplings(name: str, n_qubits: int) -> list[tuple[int, int]]:
     named = {
         "all": list(permutations(range(n_qubits), 2)),
         "line": [(i, i + 1) for i in range(n_qubits - 1)],
-        "ring": [(i, (i + 1) % n_qubits) for i in range(n_qubits)],
+        "ring": [(i, (i + 1) % n_qubits) for i in range(n_qubits) if n_qubits > 1],
         "star": [(0, i) for i in range(1, n_qubits)],
     }
     pairs = named[name] if name in named else _pairs(name, sorted(named))

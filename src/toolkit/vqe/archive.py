@@ -21,6 +21,12 @@ class Entry(NamedTuple):
     circuit: Circuit
     episode: int
 
+    @property
+    def price(self) -> tuple[int, int, int]:
+        """What circuits are ranked by: depth, then CNOTs, then gates."""
+        cost = self.circuit.cost
+        return cost.depth, cost.cnot, cost.gates
+
 
 class Archive:
     """Circuits of which none is beaten in energy, depth, gates and CNOTs at once."""
@@ -69,8 +75,7 @@ class Archive:
 
     def __iter__(self) -> Iterator[Entry]:
         """Entries by depth, then CNOTs, then gates."""
-        order = sorted(self._entries, key=lambda key: (key[0], key[2], key[1]))
-        return iter([self._entries[key] for key in order])
+        return iter(sorted(self._entries.values(), key=lambda entry: entry.price))
 
     def __len__(self) -> int:
         return len(self._entries)

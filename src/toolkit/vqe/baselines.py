@@ -15,7 +15,7 @@ from toolkit.vqe.adapt import adapt
 from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA, Archive, Entry
 from toolkit.vqe.beam import Beam
 from toolkit.vqe.circuits import Circuit, Cost
-from toolkit.vqe.config import EnvironmentConfig, NoiseConfig
+from toolkit.vqe.config import AnglesConfig, EnvironmentConfig, NoiseConfig
 from toolkit.vqe.environment import Environment, start_bits
 from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.ladders import STARTS, best_ladder
@@ -118,7 +118,12 @@ def random_circuits(
         accuracy.
     """
     exact = config.model_copy(
-        update={"e_min": "known", "noise": NoiseConfig(), "look_ahead": False}
+        update={
+            "e_min": "known",
+            "noise": NoiseConfig(),
+            "look_ahead": False,
+            "angles": AnglesConfig(),
+        }
     )
     environment, rng = Environment(hamiltonian, exact), np.random.default_rng(seed)
     archive, reached = Archive(), 0

@@ -129,6 +129,13 @@ class VqeSearchConfig(RunConfig):
         axes = self.environment.rotations
         if len(set(axes)) < len(axes):
             raise ValueError(f"environment.rotations = {list(axes)} names an axis twice")
+        noise, angles = self.environment.noise, self.environment.angles
+        if self.environment.look_ahead and (angles.method != "bfgs" or angles.last is not None):
+            raise ValueError("environment.look_ahead needs all angles by bfgs")
+        noisy = noise.shots or noise.depolarising_1 or noise.depolarising_2
+        if noisy and (self.environment.look_ahead or self.shorten):
+            wrong = "environment.look_ahead and shorten see no noise: set both to false with it"
+            raise ValueError(wrong)
         if self.agent.warmup > self.agent.replay:
             raise ValueError(f"agent.warmup = {self.agent.warmup} exceeds the replay")
         return self

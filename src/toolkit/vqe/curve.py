@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.core import plots
-from toolkit.core.files import write_json
+from toolkit.core.config import validate
+from toolkit.core.errors import ConfigError
+from toolkit.core.files import saving, write_json
 from toolkit.vqe import charts, molecules
 from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA
 from toolkit.vqe.circuits import Circuit
@@ -24,12 +26,24 @@ def points(
 ) -> Iterator[dict[str, Any]]:
     """One row for each bond length in ångström, as it is done.
 
+    Raises:
+        ConfigError: a length that cannot be, or a molecule without a bond to stretch.
+        DataError: the circuits are on another number of qubits.
+
     At each the cheapest of ``circuits`` (in their order) that reaches chemical accuracy is taken,
     or else the one that comes closest. Gates are not changed, angles are minimised anew.
     """
+    if molecule.hamiltonian is not None or molecule.geometry is not None:
+        raise ConfigError(
+            "an operator or .xyz file has one geometry",
+            where="--from",
+            hint="--molecule NAME, whose bond can be stretched",
+        )
+    configs = [_stretched(molecule, length_a) for length_a in lengths_a]
+    for config in configs:
+        molecules.resolve(config)  # what cannot be is said before anything is built
     fitted = list(circuits)
-    for length_a in lengths_a:
-        config = molecule.model_copy(update={"bond_length_a": length_a})
+    for length_a, config in zip(lengths_a, configs):
         hamiltonian = molecules.hamiltonian(config)
         circuit, energy = _cheapest(hamiltonian, circuits, fitted)
         bits, exact = hamiltonian.hartree_fock_bits, hamiltonian.ground_energy
@@ -41,6 +55,11 @@ def points(
             "error_ha": energy - exact,
             **circuit.cost._asdict(),
         }
+
+
+def _stretched(molecule: MoleculeConfig, length_a: float) -> MoleculeConfig:
+    changed = {**molecule.model_dump(mode="json", exclude_none=True), "bond_length_a": length_a}
+    return validate(MoleculeConfig, [("--bond-lengths", changed)])
 
 
 def _cheapest(
@@ -65,7 +84,8 @@ def _cheapest(
 
 def write(rows: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     """Write the rows as ``curve.json`` and their picture as ``curve.png``; returns both paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "curve.json", {"points": list(rows)})
     lengths = [row["bond_length_a"] for row in rows]
     names = {

@@ -22,7 +22,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
 from toolkit.core import plots
 from toolkit.core.errors import ConfigError
-from toolkit.core.files import write_atomic
+from toolkit.core.files import saving, write_atomic
 from toolkit.core.plots import FAINT, INK, PALETTE, SMALL, WIDTH_IN
 from toolkit.vqe.circuits import ROTATIONS, Circuit, Gate
 
@@ -73,7 +73,8 @@ def save(circuit: Circuit, path: Path, title: str = "") -> Path:
         raise ConfigError(
             f"no drawing as {path.suffix or path.name!r}", where=str(path), hint=".svg, .png, .txt"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with saving(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".png":
         return plots.save(figure(circuit, title), path, title or "Circuit")
     write_atomic(path, text(circuit) if path.suffix == ".txt" else _svg(circuit, title))

@@ -211,7 +211,12 @@ class Environment:
         return Cost(max(self._free), gates, self.n_cnot, rotations)
 
     def actions_of(self, circuit: Circuit) -> list[int]:
-        """The actions that append the gates of ``circuit`` behind the prepared state."""
+        """The actions that append the gates of ``circuit`` behind the prepared state.
+
+        There are none for a circuit that does not begin with it.
+        """
+        if circuit.gates[: len(self.start.gates)] != self.start.gates:
+            return []
         appended = circuit.gates[len(self.start.gates) :]
         return [self.actions.number[gate.name, gate.wires] for gate in appended]
 

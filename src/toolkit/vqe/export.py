@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from toolkit import __version__
 from toolkit.core.errors import DataError
-from toolkit.core.files import write_atomic
+from toolkit.core.files import saving, write_atomic
 from toolkit.vqe.circuits import Circuit
 from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.qasm import read_qasm, write_qasm2, write_qasm3
@@ -115,7 +115,8 @@ def render(document: Document, form: Format) -> str:
 
 def write(document: Document, path: Path, form: Format) -> Path:
     """Write the document atomically, with the folders that it needs; returns ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with saving(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, render(document, form))
     return path
 

@@ -15,7 +15,7 @@ _MAX_ITERATIONS = 2000
 
 def minimised(simulator: Simulator, circuit: Circuit) -> tuple[Circuit, float]:
     """``circuit`` at the minimum that BFGS reaches from its angles, and the energy in Hartree."""
-    angles = circuit.angles.copy()
+    circuit, angles = simulator.fits(circuit), circuit.angles.copy()
     energy, _ = bfgs(
         circuit.encoded, angles, simulator.n_qubits, simulator.operator,
         np.eye(len(angles)), GRADIENT_TOLERANCE, _MAX_ITERATIONS,

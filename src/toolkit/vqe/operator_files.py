@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError, closest
-from toolkit.core.files import write_json
+from toolkit.core.files import saving, write_json
 from toolkit.vqe.hamiltonian import Floats, Hamiltonian, check_qubits, walsh_hadamard
 
 _MAX_BYTES = 256 * 2**20
@@ -55,6 +55,8 @@ def write(path: Path, hamiltonian: Hamiltonian) -> None:
     Raises:
         RunError: it cannot be written.
     """
+    with saving(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, to_json(hamiltonian))
 
 

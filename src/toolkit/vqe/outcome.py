@@ -46,22 +46,27 @@ def judge(search: Search, run: Run) -> dict[str, Any]:
     rows = {"best": shown, "best_of_search": best, "greedy": greedy}
     rows |= {} if shortened is None else {"shortened": shortened}
     return {
+        "title": f"{_name(hamiltonian)} on {hamiltonian.n_qubits} qubits",
+        "error_ha": shown.energy_ha - exact,
+        "greedy_success_rate": _rate(lines, exact - search.environment.e_min),
+        "training_steps_per_s": search.steps / max(search.trained_s, 1e-9),
         **_head(hamiltonian, config),
         **{name: row_of(entry.circuit, entry.energy_ha, exact) for name, entry in rows.items()},
         "chemical_accuracy": shown.energy_ha - exact < CHEMICAL_ACCURACY_HA,
-        "greedy_success_rate": _rate(lines, exact - search.environment.e_min),
+        "greedy_episodes_counted": len(lines[-_LAST:]),
         "training_steps": search.steps,
-        "training_steps_per_s": search.steps / max(search.trained_s, 1e-9),
         "compile_s": search.environment.compile_s,
         "e_min_mode": config.environment.e_min,
         "e_min_ha": search.environment.e_min,
         "exact_energy_ha": exact,
         "final_threshold_ha": search.threshold.value_ha,
         "post_processed": processed,
+        "shortened_in_search": config.shorten,
         "circuits_tried": search.steps + search.tried,
         "pareto": pareto,
         "baselines": compared,
-        "notes": _notes(hamiltonian, processed),
+        "warnings": list(hamiltonian.facts.get("warnings", [])),
+        "notes": _notes(hamiltonian, config, processed),
     }
 
 
@@ -112,13 +117,15 @@ def _shortened(search: Search, target_ha: float) -> Entry | None:
     return shorter.best(target_ha)
 
 
+def _name(hamiltonian: Hamiltonian) -> str:
+    return str(hamiltonian.facts.get("molecule", "operator file"))
+
+
 def _head(hamiltonian: Hamiltonian, config: VqeSearchConfig) -> dict[str, Any]:
     facts, bits = hamiltonian.facts, hamiltonian.hartree_fock_bits
-    name = facts.get("molecule", "operator file")
     return {
-        "title": f"{name} on {hamiltonian.n_qubits} qubits",
         "seed": config.seed,
-        "molecule": name,
+        "molecule": _name(hamiltonian),
         "geometry_a": _places(facts.get("geometry", [])),
         "mapping": facts.get("mapping"),
         "n_qubits": hamiltonian.n_qubits,
@@ -141,9 +148,14 @@ def _rate(lines: Sequence[Mapping[str, Any]], offset_ha: float) -> float | None:
     return float(np.mean([error < CHEMICAL_ACCURACY_HA for error in errors])) if errors else None
 
 
-def _notes(hamiltonian: Hamiltonian, processed: bool) -> list[str]:
+def _notes(hamiltonian: Hamiltonian, config: VqeSearchConfig, processed: bool) -> list[str]:
     space = hamiltonian.facts.get("exact_in", "operator of the file")
     notes = [f"Errors are measured from the lowest eigenvalue of the {space}, not of nature."]
+    if config.shorten:
+        notes.append(
+            "Gates were removed from circuits that succeeded, and episodes began with part of what "
+            "was left (shorten=false does without)."
+        )
     if processed:
         notes.append("The best circuit is post-processed; best_of_search is what the search found.")
     else:

@@ -77,7 +77,10 @@ def shorten(
     simulator, n_gates = Simulator(hamiltonian), len(circuit.gates)
     before = simulator.energy(circuit)
     current, energy_ha, _, _ = polish(circuit, hamiltonian, seed, restarts)
-    while (shorter := _shorter(current, simulator, target_ha, seed, restarts)) is not None:
+    while (
+        energy_ha < target_ha
+        and (shorter := _shorter(current, simulator, target_ha, seed, restarts)) is not None
+    ):
         current, energy_ha = shorter
     return Processed(current, energy_ha, n_gates - len(current.gates), before)
 

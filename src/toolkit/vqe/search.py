@@ -45,7 +45,7 @@ class Search:
         self.agent = Agent(environment, config.agent, config.seed, device)
         n_gates, n_actions = environment.max_gates, len(environment.actions)
         self.replay = Replay(config.agent.replay, n_gates, n_actions)
-        self.elite = Replay(config.agent.replay // 4, n_gates, n_actions)
+        self.elite = Replay(max(1, config.agent.replay // 4), n_gates, n_actions)
         self.shortened = Archive()
         self.streams = Streams(config.seed)
         self.threshold = Threshold(config.curriculum.threshold_ha)
@@ -87,8 +87,9 @@ class Search:
         self.replay.add_episode(moments, seen, agent.n_step, agent.discount)
         if step.success and agent.elite_share:
             self.elite.add_episode(moments, seen, agent.n_step, agent.discount)
+        final = self.threshold.is_final(self.config.curriculum)  # this one succeeded below
         self.threshold = self.threshold.after(lowest, step.success, self.config.curriculum)
-        if step.success and self.threshold.is_final(self.config.curriculum):
+        if step.success and final:
             self.shortest = min(self.shortest, len(moments))
         self.history.append((lowest, value, len(moments)))
         figures = {"error_ha": lowest, "threshold_ha": value, "reward": reward}

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.core.errors import DataError
 from toolkit.vqe.circuits import CODES, Circuit
 from toolkit.vqe.hamiltonian import Hamiltonian
 
@@ -210,17 +211,32 @@ class Simulator:
         self.n_qubits = hamiltonian.n_qubits
         self.operator: Operator = hamiltonian.diagonals
 
+    def fits(self, circuit: Circuit) -> Circuit:
+        """``circuit`` itself: compiled code would read past the end of a smaller state.
+
+        Raises:
+            DataError: it is on another number of qubits than the operator.
+        """
+        if circuit.n_qubits != self.n_qubits:
+            what = f"a circuit on {circuit.n_qubits} qubits, an operator on {self.n_qubits}"
+            hint = "name the molecule and mapping that the circuit was made for"
+            raise DataError(what, hint=hint)
+        return circuit
+
     def energy(self, circuit: Circuit) -> float:
         """Energy of ``circuit`` in Hartree."""
+        circuit = self.fits(circuit)
         return float(energy_of(circuit.encoded, circuit.angles, self.n_qubits, self.operator))
 
     def gradient(self, circuit: Circuit) -> tuple[float, Floats]:
         """Energy in Hartree, and its derivatives by the angles in Hartree per radian."""
+        circuit = self.fits(circuit)
         found: Any = gradient_of(circuit.encoded, circuit.angles, self.n_qubits, self.operator)
         return float(found[0]), found[1]
 
     def state(self, circuit: Circuit) -> NDArray[np.complex128]:
         """Amplitudes (2**n,) of ``circuit``."""
+        circuit = self.fits(circuit)
         planes = np.zeros((planes_of(circuit.encoded), 2**self.n_qubits))
         halves = np.stack([np.cos(circuit.angles / 2), np.sin(circuit.angles / 2)])
         run(planes, circuit.encoded, halves, self.n_qubits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from toolkit.core.distributed import Ranks, resolve_device
+from toolkit.core.errors import ConfigError
 from toolkit.core.run import Run
 from toolkit.vqe import molecules
 from toolkit.vqe.config import VqeSearchConfig
@@ -21,6 +22,9 @@ def build(run: Run, config: VqeSearchConfig, ranks: Ranks) -> Search:
         ConfigError: impossible choices of molecule, active space or coupling.
         DataError: a geometry or operator file that is wrong.
     """
+    if ranks.world > 1:
+        hint = "toolkit sweep vqe search --seeds 0-9 --workers N"
+        raise ConfigError("a search is one process", where=f"--devices {ranks.world}", hint=hint)
     hamiltonian = molecules.hamiltonian(config.molecule)
     if ranks.is_main:
         run.record_data({"hamiltonian": hamiltonian.digest, **hamiltonian.facts})
