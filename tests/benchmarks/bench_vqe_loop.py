@@ -16,7 +16,7 @@ from toolkit.vqe.config import PRESETS, VqeSearchConfig
 from toolkit.vqe.environment import Environment
 from toolkit.vqe.search import Search
 
-PUBLISHED = "network, batch and optimiser as published"
+PUBLISHED = "preset paper: 40 gates, all axes, their network and COBYLA"
 STEPS = 80  # of the environment in a round; episodes are finished, so a few more
 AUTHORS_STEPS_PER_S = 1.45
 

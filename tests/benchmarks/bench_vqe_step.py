@@ -18,6 +18,9 @@ GATES = 40
 PEER = "COBYLA, 100 iterations, Qulacs as published"
 
 
+AUTHORS_MS = 11.5  # of COBYLA-100 by an older SciPy, whose COBYLA was faster
+
+
 def random_episode(environment: Environment, seed: int) -> None:
     """A whole episode of random legal actions: every step re-optimises all angles."""
     random = np.random.default_rng(seed)
@@ -42,9 +45,11 @@ def main() -> None:
             minimize(energy, start, method="COBYLA", options={"maxiter": 100})
 
     largest = float(np.abs(slope).max())
+    assert largest < 1e-5, "the angles did not converge"
     ways = {"a step with converged angles": lambda: random_episode(environment, 0), PEER: cobyla}
     found = compare(ways, PEER, options, steps=GATES, largest_derivative=largest)
     step_ms = 1e3 * found["median_s"]["a step with converged angles"] / GATES
+    print(f"{AUTHORS_MS / step_ms:.0f} times faster than {AUTHORS_MS} ms, as was measured before")
     print(f"{step_ms:.3f} ms a step; largest derivative at the end {largest:.1e} Ha/rad")
 
 

@@ -133,9 +133,11 @@ def _circuits(molecule: str, seeds: list[dict[str, Any]]) -> list[str]:
     """The search's rows, over seeds, and the baselines', which are the same for every seed."""
     reached = f"{sum(seed['best']['error_ha'] < 1.6e-3 for seed in seeds)} of {len(seeds)}"
     rows = []
-    ways = {"search": "best_of_search", "search, gates removed": "shortened"}
+    ways = {"search": "best_of_search", "search, front shortened": "shortened"}
     for way, key in ways.items():
         found = [seed[key] for seed in seeds if key in seed]
+        if len(found) < len(seeds):
+            continue
         cells = [_span([1e3 * one["error_ha"] for one in found], ".2f")]
         cells += [_span([one[cost] for one in found], "d") for cost in ("depth", "gates", "cnot")]
         seconds = _span([seed["trained_s"] for seed in seeds], ".0f")

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path(os.environ.get("TOOLKIT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-PACKAGES = ("toolkit", "torch", "numpy", "wfdb", "click")
+PACKAGES = (
+    *("toolkit", "torch", "numpy", "scipy", "numba", "wfdb", "click"),
+    *("pennylane", "qulacs"),
+)
 
 
 def arguments(description: str) -> argparse.Namespace:

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from toolkit.core import checkpoint
 from toolkit.core.errors import DivergedError
@@ -193,7 +194,7 @@ def test_what_is_told_of_an_episode_is_finite_and_true(toy, variant):
         {"noise": {"shots": 20}},
         {"noise": {"depolarising_2": 0.1}},
         {"look_ahead": True},
-        {"look_ahead": True, "angles": {"method": "cobyla", "iterations": 8}},
+        {"angles": {"method": "cobyla", "iterations": 8}},
     ],
 )
 def test_the_archive_holds_energies_of_the_states_themselves(toy, settings):
@@ -203,6 +204,21 @@ def test_the_archive_holds_energies_of_the_states_themselves(toy, settings):
     for entry in search.archive:
         checked = verify(entry.circuit, toy, entry.energy_ha)
         assert checked["agrees"] and -1 <= entry.episode < 20
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"environment": {"look_ahead": True, "angles": {"method": "cobyla"}}},
+        {"environment": {"look_ahead": True, "angles": {"last": 3}}},
+        {"environment": {"look_ahead": True, "noise": {"shots": 20}}},
+        {"environment": {"noise": {"depolarising_1": 0.1}}, "shorten": True},
+        {"environment": {"rotations": ["RY", "RY"]}},
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(changes):
+    with pytest.raises(ValidationError):
+        config_of(**changes)
 
 
 def lengths(toy, n_episodes, **environment):
