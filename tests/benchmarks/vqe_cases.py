@@ -1,8 +1,14 @@
-"""What the benchmarks of ``toolkit vqe`` share: operators, circuits, and Qulacs as it is called."""
+"""What the benchmarks of ``toolkit vqe`` share: operators, circuits, and Qulacs as it is called.
+
+To be imported before anything that starts OpenMP: one thread for every way.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 from qulacs import Observable, ParametricQuantumCircuit, QuantumState
@@ -45,12 +51,18 @@ def _qulacs(one: Circuit) -> ParametricQuantumCircuit:
 
 
 def qulacs_as_published(one: Circuit, hamiltonian: Hamiltonian) -> Callable[[np.ndarray], float]:
-    """Energy by angles: parameters set singly, a new state each time, a dense complex matrix."""
+    """Energy by angles as the authors' code goes about it (described, not copied).
+
+    All parameters are read, then set singly by NumPy's integers; each time a new state and a
+    product with the dense complex matrix.
+    """
     built, matrix = _qulacs(one), hamiltonian.matrix().astype(complex)
 
     def energy(angles: np.ndarray) -> float:
-        for i, angle in enumerate(angles):
-            built.set_parameter(i, -angle)
+        count = built.get_parameter_count()
+        _ = [built.get_parameter(i) for i in range(count)]
+        for i, place in enumerate(np.arange(count)):
+            built.set_parameter(place, -angles[i])
         state = QuantumState(one.n_qubits)
         built.update_quantum_state(state)
         vector = state.get_vector()
