@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from toolkit.core import plots
@@ -281,6 +281,7 @@ def _log(*axes: Axes) -> None:
     for ax in axes:
         ax.set_yscale("log")
         ax.tick_params(which="minor", length=1.5, width=0.4, color=INK)
+        ax.yaxis.set_minor_formatter(NullFormatter())  # less than a decade would get powers
 
 
 def _name(ax: Axes, title: str, x: str, y: str) -> None:
