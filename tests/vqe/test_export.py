@@ -192,7 +192,7 @@ def test_a_document_states_circuit_energies_and_cost(tmp_path):
     value = json.loads(path.read_text())
     assert value["error_ha"] == value["energy_ha"] - value["exact_energy_ha"]
     assert value["cost"] == given_.circuit.cost._asdict()
-    assert export.read_document(path) == given_ and export.read(path) == given_.circuit
+    assert export.read_document(path) == given_
 
 
 def test_a_document_of_a_hamiltonian_takes_its_facts_and_exact_energy():
@@ -206,7 +206,7 @@ def test_a_document_of_a_hamiltonian_takes_its_facts_and_exact_energy():
 @pytest.mark.parametrize("name", ["best.out", "best.qasm"])
 def test_the_format_is_told_by_the_content(tmp_path, form, name):
     path = export.write(document(), tmp_path / name, form)
-    assert export.read(path) == document().circuit
+    assert export.read_document(path).circuit == document().circuit
 
 
 def test_openqasm_tells_its_origin_in_comments():
@@ -242,7 +242,7 @@ def test_a_wrong_document_names_the_file(tmp_path, change):
     path = tmp_path / "best.json"
     path.write_text(json.dumps({**document().to_json(), **change}))
     with pytest.raises(DataError) as caught:
-        export.read(path)
+        export.read_document(path)
     assert str(path) in caught.value.where
 
 
@@ -252,11 +252,11 @@ def test_a_damaged_file_is_one_error(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        export.read(path)
+        export.read_document(path)
     assert str(path) in caught.value.where
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="cannot read a circuit") as caught:
-        export.read(tmp_path / "none.json")
+        export.read_document(tmp_path / "none.json")
     assert "none.json" in caught.value.where

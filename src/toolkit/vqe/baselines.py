@@ -19,11 +19,11 @@ from toolkit.vqe.config import AnglesConfig, EnvironmentConfig, NoiseConfig
 from toolkit.vqe.environment import Environment, start_bits
 from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.ladders import STARTS, best_ladder
+from toolkit.vqe.verification import VARIATIONAL_TOLERANCE_HA
 
 EPISODES = 2000  # of random circuits
 BEAM_WIDTH = 500
 BEAM_GATES = 30  # where the beam gives up, the prepared X gates not counted
-_VARIATIONAL_TOLERANCE_HA = 1e-9
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _timed(method: str, hamiltonian: Hamiltonian, settings: _Settings) -> Baseli
 
 def _checked(baseline: Baseline, hamiltonian: Hamiltonian) -> Baseline:
     exact, energy = hamiltonian.ground_energy, baseline.energy_ha
-    if energy is not None and not energy >= exact - _VARIATIONAL_TOLERANCE_HA:
+    if energy is not None and not energy >= exact - VARIATIONAL_TOLERANCE_HA:
         wrong = f"energy {energy!r} Ha is below the exact {exact!r} Ha"
         raise CheckFailedError(wrong, where=baseline.method)
     return baseline

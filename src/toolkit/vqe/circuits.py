@@ -5,7 +5,6 @@ Qubit 0 is the leftmost letter of a Pauli string and the most significant bit of
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
@@ -121,19 +120,6 @@ class Circuit:
         if len(gates) > MAX_GATES:
             raise DataError(f"{len(gates)} gates; at most {MAX_GATES} are read", where=where)
         return cls(n, tuple(_gate(gate, n, f"{where}, gate {i}") for i, gate in enumerate(gates)))
-
-    @classmethod
-    def from_text(cls, text: str, where: str) -> Self:
-        """Read a circuit from JSON text.
-
-        Raises:
-            DataError: it is no JSON, or no circuit.
-        """
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"not valid JSON: {error}", where=where) from error
-        return cls.from_json(value, where)
 
 
 def _whole(value: Any) -> bool:

@@ -138,8 +138,3 @@ def read_document(path: Path) -> Document:
     except (ValueError, RecursionError) as error:
         raise DataError(f"not valid JSON: {error}", where=str(path)) from error
     return Document.from_json(value, str(path))
-
-
-def read(path: Path) -> Circuit:
-    """The circuit alone of :func:`read_document`."""
-    return read_document(path).circuit

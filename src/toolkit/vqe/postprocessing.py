@@ -26,14 +26,6 @@ class Processed(NamedTuple):
     removed: int
     energy_before_ha: float
 
-    def changes(self) -> dict[str, float]:
-        """What a result has to say about it."""
-        return {
-            "removed": self.removed,
-            "energy_before": self.energy_before_ha,
-            "energy_after": self.energy_ha,
-        }
-
 
 def polish(
     circuit: Circuit, hamiltonian: Hamiltonian, seed: int = 0, restarts: int = RESTARTS

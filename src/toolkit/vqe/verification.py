@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core.errors import CheckFailedError, DataError
+from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA
 from toolkit.vqe.circuits import ROTATIONS, Circuit
 from toolkit.vqe.hamiltonian import Hamiltonian
 
-CHEMICAL_ACCURACY_HA = 1.6e-3
 CLAIM_TOLERANCE_HA = 1e-8
 VARIATIONAL_TOLERANCE_HA = 1e-9
 DEGENERATE_HA = 1e-6  # eigenvalues so close to the lowest count as the ground level
