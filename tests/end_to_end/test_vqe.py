@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_a_search_ends_in_a_circuit_its_front_and_its_baselines(finished: Path) 
     assert -1e-9 < result["best"]["error_ha"] < 1.6e-3
     assert result["chemical_accuracy"] is True
     assert result["e_min_mode"] == "known"
-    assert result["post_processed"] is False
+    assert result["post_processed"] is Run(finished).settings["post_process"]
     assert result["greedy_success_rate"] is not None
     assert result["training_steps_per_s"] > 0
     assert [row["method"] for row in result["baselines"]] == ["hartree-fock"]
@@ -59,6 +60,9 @@ def test_a_search_ends_in_a_circuit_its_front_and_its_baselines(finished: Path) 
     assert figures == {"circuit.png", "errors.png", "front.png", "success.png"}
     page = (finished / "report.html").read_text()
     assert "active space" in page and "hartree-fock" in page
+    large = re.findall(r"<dt>(.*?)</dt>\s*<dd>", page.partition("</dl>")[0])
+    assert large[:4] == ["error_mha", "best.depth", "best.gates", "best.cnot"]
+    assert result["error_mha"] == pytest.approx(1e3 * result["best"]["error_ha"])
 
 
 def test_pennylane_agrees_with_the_search(finished: Path) -> None:
@@ -188,6 +192,27 @@ def test_a_time_limit_leaves_a_result_and_a_run_that_goes_on(tmp_path: Path) -> 
     assert more["steps"] > found["steps"]
 
 
+def test_baselines_are_named_on_stderr_and_computed_for_the_first_seed_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path / "cache"))
+    words = searching(3, baselines="['ladder', 'beam']", baseline_share=1000)
+    first = call(*words, "--runs-dir", tmp_path / "runs")
+    words[words.index("--seed") + 1] = 2
+    second = call(*words, "--runs-dir", tmp_path / "runs")
+    assert "\nbaseline ladder\n" in first.stderr and "\nbaseline beam\n" in first.stderr
+    assert "baseline beam: as computed before" in second.stderr
+    one, other = (Run(path).result for path in sorted((tmp_path / "runs").iterdir()))
+    assert one is not None and other is not None
+    assert one["baselines"] == other["baselines"]
+
+
+def test_short_searches_cut_baselines_short_and_say_so(tmp_path: Path) -> None:
+    words = searching(3, baselines="['beam']", baseline_share=0.1)
+    (row,) = answer(*words, "--runs-dir", tmp_path)["baselines"]
+    assert "cut short" in row["note"]
+
+
 def test_shortening_is_said_and_never_costs_more(tmp_path: Path) -> None:
     found = answer(*searching(40, post_process="true"), "--runs-dir", tmp_path)
     assert found["post_processed"] is True
@@ -195,13 +220,33 @@ def test_shortening_is_said_and_never_costs_more(tmp_path: Path) -> None:
     assert any("post-processed" in note for note in found["notes"])
 
 
-def test_the_exact_energy_is_not_read_before_the_verdict(tmp_path: Path) -> None:
+FOLLOWED = {  # from a lower bound: H2 to its end, LiH for a few episodes that try and remove gates
+    "H2": (300, {"curriculum.threshold_ha": 3.0, "curriculum.every": 60}, 1.6e-3),
+    "LiH": (
+        30,
+        {
+            "curriculum.threshold_ha": 4.0,
+            "curriculum.every": 10,
+            "environment.look_ahead": "true",
+            "environment.rotations": "['RY']",
+            "environment.halting": "shrinking",
+            "shorten": "true",
+            "post_process": "true",
+        },
+        37e-3,  # below Hartree-Fock
+    ),
+}
+
+
+@pytest.mark.parametrize("molecule", FOLLOWED)
+def test_the_exact_energy_is_not_read_before_the_verdict(tmp_path: Path, molecule: str) -> None:
     """A search from the lower bound runs while asking for the exact energy is an error.
 
     Its operator file says nothing of energies either.
     """
+    steps, sets, reached_ha = FOLLOWED[molecule]
     path = tmp_path / "H.json"
-    answer("vqe", "hamiltonian", "--molecule", "H2", "--out", path)
+    answer("vqe", "hamiltonian", "--molecule", molecule, "--out", path)
     terms = json.loads(path.read_text())
     path.write_text(json.dumps({key: terms[key] for key in ("n_qubits", "terms")}))
     blind = (
@@ -218,9 +263,8 @@ def test_the_exact_energy_is_not_read_before_the_verdict(tmp_path: Path) -> None
         "    return finish(self, run)\n"
         "search.Search.finish = judged"
     )
-    words = searching(300, **{"environment.e_min": "lower-bound", "curriculum.kind": "moving"})
-    words += ["--set", "curriculum.threshold_ha=3.0", "--set", "curriculum.every=60"]
-    words += ["--set", "curriculum.successes=1"]
+    sets = {"environment.e_min": "lower-bound", "curriculum.kind": "moving", **sets}
+    words = searching(steps, **sets, **{"curriculum.successes": 1})
     words[2:6] = ["--hamiltonian", path]
     process = spawn(*words, "--runs-dir", tmp_path, "--json", code=blind)
     stdout, stderr = process.communicate(timeout=120)
@@ -228,7 +272,7 @@ def test_the_exact_energy_is_not_read_before_the_verdict(tmp_path: Path) -> None
     found = json.loads(stdout)
     assert found["e_min_mode"] == "lower-bound"
     assert found["e_min_ha"] < found["exact_energy_ha"]
-    assert found["best"]["error_ha"] < 1.6e-3
+    assert found["best"]["error_ha"] < reached_ha
 
 
 def test_impossible_searches_are_refused_before_anything_is_made(tmp_path: Path) -> None:
@@ -250,6 +294,10 @@ def test_impossible_searches_are_refused_before_anything_is_made(tmp_path: Path)
     refused(3, "vqe", "search", "--geometry", bad, *where, says=("bad.xyz", "Xy"))
     (tmp_path / "H.json").write_text('{"n_qubits": 1, "terms": [{"pauli": "Y", "coefficient": 1}]}')
     refused(3, "vqe", "search", "--hamiltonian", tmp_path / "H.json", *where)
+    (tmp_path / "Z.json").write_text('{"n_qubits": 1, "terms": [{"pauli": "Z", "coefficient": 1}]}')
+    start = ("--set", "environment.start=hartree-fock")
+    wanted = ("vqe", "search", "--hamiltonian", tmp_path / "Z.json", *start, *where)
+    refused(2, *wanted, says=("no Hartree-Fock state",))
     assert not (tmp_path / "runs").exists()
 
 

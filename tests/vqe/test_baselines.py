@@ -17,6 +17,7 @@ from toolkit.vqe.circuits import Circuit
 from toolkit.vqe.config import EnvironmentConfig
 from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.ladders import best_ladder, ladder
+from toolkit.vqe.methods import METHODS
 
 # a Bell state between two fields: ground energy -sqrt(1.25) by hand
 BELL = Hamiltonian(2, ("XX", "ZI"), np.array([1.0, 0.5]), (1, 0))
@@ -183,27 +184,9 @@ def test_adapt_refuses_other_mappings(molecule):
         adapt(BELL, -1.0)
 
 
-def test_random_circuits_are_the_same_for_a_seed_and_count_their_successes():
-    config = EnvironmentConfig(max_gates=4)
-    archive, reached = baselines.random_circuits(BELL, config, 40, seed=1)
-    again, _ = baselines.random_circuits(BELL, config, 40, seed=1)
-    assert archive.state_dict() == again.state_dict()
-    assert 0 < reached < 40
-    lowest = min(entry.energy_ha for entry in archive)
-    assert BELL_HA - 1e-9 <= lowest < BELL_HA + CHEMICAL_ACCURACY_HA
-    for entry in archive:
-        assert verification.verify(entry.circuit, BELL, entry.energy_ha)["agrees"]
-
-
-def test_random_circuits_are_judged_by_the_exact_energy_even_in_the_other_mode():
-    bound = EnvironmentConfig(max_gates=4, e_min="lower-bound")
-    known = EnvironmentConfig(max_gates=4)
-    reached = [baselines.random_circuits(BELL, config, 20, 1)[1] for config in (bound, known)]
-    assert reached[0] == reached[1] > 0
-
-
 def test_rows_tell_energy_error_and_cost_and_are_plain_values():
-    rows = baselines.compare(BELL, ["hartree-fock", "ladder", "beam"], EnvironmentConfig())
+    found = baselines.run(BELL, ["hartree-fock", "ladder", "beam"])
+    rows = [baselines.row(one, BELL) for one in found]
     exact = np.linalg.eigvalsh(BELL.matrix())[0]
     assert [row["method"] for row in rows] == ["hartree-fock", "ladder", "beam"]
     for row in rows:
@@ -229,6 +212,35 @@ def test_methods_that_ignore_the_coupling_map_say_so():
     assert "regardless of the coupling map" in one.note
 
 
+def test_every_method_has_a_way():
+    assert tuple(baselines.WAYS) == METHODS
+
+
+def test_bounded_work_gives_the_same_until_it_is_cut_short_and_then_says_so():
+    hamiltonian = random_operator(3, 20, seed=4)  # BEAM_GATES alone would end the beam
+
+    def found(**given):
+        return baselines.run(hamiltonian, ["random", "beam"], width=3, **given)
+
+    whole = found()
+    for free, bounded in zip(whole, found(most=10**6)):
+        assert not bounded.cut and "cut" not in bounded.note
+        assert (bounded.energy_ha, bounded.tried) == (free.energy_ha, free.tried)
+    for free, bounded in zip(whole, found(most=50)):
+        assert bounded.cut and "cut short" in bounded.note
+        assert 50 <= bounded.tried < 75 < free.tried  # an episode has 12 gates, a step 9 actions
+        assert bounded.energy_ha >= free.energy_ha - 1e-9
+
+
+def test_each_baseline_is_named_while_it_is_computed(caplog):
+    with caplog.at_level("INFO", "toolkit.vqe"):
+        baselines.run(BELL, ["hartree-fock", "ladder"])
+    assert [text for text in caplog.messages if text.startswith("baseline")] == [
+        "baseline hartree-fock",
+        "baseline ladder",
+    ]
+
+
 def test_an_unknown_method_is_named():
     with pytest.raises(ConfigError, match="'beem'") as caught:
         baselines.run(BELL, ["beem"])
@@ -236,7 +248,7 @@ def test_an_unknown_method_is_named():
 
 
 def test_an_energy_below_the_exact_one_is_an_error(monkeypatch):
-    wrong = (Circuit(2), BELL_HA - 1e-6, "")
-    monkeypatch.setitem(baselines.METHODS, "ladder", lambda *_: wrong)
+    wrong = baselines._Found(Circuit(2), BELL_HA - 1e-6)
+    monkeypatch.setitem(baselines.WAYS, "ladder", lambda *_: wrong)
     with pytest.raises(CheckFailedError, match="below the exact"):
         baselines.run(BELL, ["ladder"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def test_an_operator_is_built_once(cache, builds, molecule):
 
 def damage_coefficient(content):
     value = json.loads(content)
-    value["operator"]["terms"][0]["coefficient"] += 1e-9
+    value["content"]["terms"][0]["coefficient"] += 1e-9
     return json.dumps(value).encode()
 
 
@@ -48,6 +49,13 @@ def claim_another(content):
     value = json.loads(content)
     value["identity"]["pennylane"] = "0.1"
     return json.dumps(value).encode()
+
+
+def hold_none(content):
+    """Whole, but no operator."""
+    text = json.dumps({"n_qubits": 2}, sort_keys=True)
+    value = json.loads(content) | {"content": json.loads(text)}
+    return json.dumps(value | {"sha256": hashlib.sha256(text.encode()).hexdigest()}).encode()
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,7 @@ def claim_another(content):
         lambda content: b"[" * 100_000,
         damage_coefficient,
         claim_another,
+        hold_none,
     ],
 )
 def test_a_damaged_or_foreign_file_is_rebuilt(cache, builds, molecule, damage):

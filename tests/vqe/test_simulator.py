@@ -91,11 +91,11 @@ def test_real_circuits_need_one_plane_and_agree_with_two(circuit, seed):
     assert planes_of(circuit.encoded) == 1
     n = circuit.n_qubits
     halves = np.stack([np.cos(circuit.angles / 2), np.sin(circuit.angles / 2)])
-    one, two = (np.zeros((planes, 2**n)) for planes in (1, 2))
+    one, two = (np.zeros(planes * 2**n) for planes in (1, 2))
     for state in (one, two):
         run(state, circuit.encoded, halves, n)
-    np.testing.assert_allclose(one[0], two[0], atol=1e-14)
-    assert not two[1].any()
+    np.testing.assert_allclose(one, two[: 2**n], atol=1e-14)
+    assert not two[2**n :].any()
     # a rotation by nothing about x needs the second plane, and changes nothing
     complex_ = Circuit(n, (*circuit.gates, Gate("RX", (0,), 0.0)))
     simulator = Simulator(random_operator(n, 12, seed))

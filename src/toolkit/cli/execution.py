@@ -7,11 +7,12 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from toolkit.cli.options import emit
-from toolkit.core.config import RunConfig, load, preset_path
+from toolkit.core.config import Layer, RunConfig, load, preset_path
 from toolkit.core.errors import ConfigError, DataError, RunError
 from toolkit.core.run import Run
 
@@ -63,6 +64,7 @@ def settings(
     preset: str | None,
     config_file: Path | None,
     sets: tuple[str, ...],
+    base: Layer | None = None,
     **flags: Any,
 ) -> RunConfig:
     """The settings that a verb's options stand for, once all that they need is there.
@@ -75,7 +77,7 @@ def settings(
     name = preset or (None if config_file else module.DEFAULT_PRESETS.get(verb))
     path = preset_path(module.PRESETS, name) if name else None
     model: type[RunConfig] = module.CONFIGS[verb]
-    config = load(model, preset=path, file=config_file, sets=sets, flags=flags)
+    config = load(model, base=base, preset=path, file=config_file, sets=sets, flags=flags)
     prepare = getattr(module, "prepare", None)
     if prepare is not None:
         prepare(config)  # what is missing is said before a run directory is made
@@ -173,6 +175,7 @@ def train(
     """Build the task of ``run`` and train it in this process; the main one gets the result."""
     import torch
 
+    from toolkit.cli.notes import noted
     from toolkit.cli.progress import for_stderr
     from toolkit.core.distributed import resolve_device
     from toolkit.core.trainer import Trainer
@@ -185,6 +188,7 @@ def train(
             f"run {run.path}  device {resolve_device(config.device)} ({config.device})"
             f"  threads {threads}"
         )
-    task = importlib.import_module(f"toolkit.{run.app}.tasks").build(run, config, ranks)
-    trainer = Trainer(run, config, max_time_s=max_time, ranks=ranks, progress=progress)
-    return trainer.fit(task)
+    with noted("toolkit") if ranks.is_main else nullcontext():
+        task = importlib.import_module(f"toolkit.{run.app}.tasks").build(run, config, ranks)
+        trainer = Trainer(run, config, max_time_s=max_time, ranks=ranks, progress=progress)
+        return trainer.fit(task)

@@ -122,7 +122,9 @@ def _check(app: str, verb: str, options: Mapping[str, Any], cells: Iterable[Any]
     from toolkit.core.run import Run
 
     fields = importlib.import_module(f"toolkit.{app}.config").CONFIGS[verb].model_fields
-    given = {k: v for k, v in options.items() if k in (*fields, "preset", "config_file")}
+    placed = getattr(importlib.import_module(f"toolkit.cli.{app}"), "flags", _as_they_are)
+    kept = (*fields, "preset", "config_file", "base")
+    given = {k: v for k, v in placed(verb, options).items() if k in kept}
     for cell in cells:
         sets = (*options["sets"], *cell.sets)
         own = {"sets": sets, "seed": cell.seed, "threads": 1}
@@ -130,6 +132,10 @@ def _check(app: str, verb: str, options: Mapping[str, Any], cells: Iterable[Any]
         if cell.result is not None and Run(cell.path).config(type(config)) != config:
             what = "this cell was run with other settings: a file or preset has changed since"
             raise RunError(what, where=str(cell.path), hint="choose another --runs-dir")
+
+
+def _as_they_are(_verb: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    return options
 
 
 def _print(folder: Path, summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +14,14 @@ from toolkit.cli.molecules import (
     molecule_flags,
     molecule_options,
 )
-from toolkit.cli.options import (
-    Spaced,
-    cell,
-    emit,
-    json_option,
-    print_table,
-    run_options,
-    runs_dir_option,
-)
+from toolkit.cli.options import cell, emit, json_option, print_table, run_options
+from toolkit.cli.vqe_circuits import draw, export, verify
+from toolkit.cli.vqe_curve import curve
+from toolkit.vqe.methods import METHODS
 
 if TYPE_CHECKING:
     from toolkit.vqe.hamiltonian import Hamiltonian
-    from toolkit.vqe.stored import Stored
 
-METHODS = ("hartree-fock", "ladder", "random", "beam", "adapt")
-RELEASED = {"parity": "lih4-2.2"}  # whose circuits a curve of LiH is made of
 _out = click.Path(path_type=Path)
 
 
@@ -37,9 +30,13 @@ def vqe() -> None:
     """Short circuits for ground states by reinforcement learning (Ostaszewski et al. 2021)."""
 
 
+for _command in (verify, draw, export, curve):
+    vqe.add_command(_command)
+
+
 @vqe.command()
 @molecule_options
-@click.option("--out", type=click.Path(path_type=Path), help="Also write the operator as JSON.")
+@click.option("--out", type=_out, help="Also write the operator as JSON.")
 @json_option
 def hamiltonian(out: Path | None, as_json: bool, **options: Any) -> None:
     """Build a molecule's qubit Hamiltonian, and say what is exact about it.
@@ -81,9 +78,17 @@ def search(**options: Any) -> None:
     """
     from toolkit.cli import execution
 
-    molecule = molecule_flags(options).get("molecule")
+    execution.start("vqe", "search", **flags("search", options))
+
+
+def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of ``verb`` with those of the molecule put where they belong.
+
+    Raises:
+        ConfigError: two sources of the operator, or choices that an operator file has made.
+    """
     rest = {key: value for key, value in options.items() if key not in MOLECULE_OPTIONS}
-    execution.start("vqe", "search", molecule=molecule, **rest)
+    return {**rest, **molecule_flags(options)}
 
 
 @vqe.command()
@@ -100,7 +105,7 @@ def search(**options: Any) -> None:
 @click.option("--out", type=_out, help="Also write each circuit as JSON into this folder.")
 @json_option
 def baseline(
-    method: str, width: int, seed: int, out: Path | None, as_json: bool, **options: Any
+    method: Any, width: int, seed: int, out: Path | None, as_json: bool, **options: Any
 ) -> None:
     """What is reached without learning: ladders, random circuits, beam search, ADAPT.
 
@@ -109,237 +114,19 @@ def baseline(
       toolkit vqe baseline --molecule H2 --method ladder
       toolkit vqe baseline --molecule LiH --bond-length 2.2 --method beam --width 20 --json
     """
-    from toolkit.cli.progress import for_stderr
+    from toolkit.cli.notes import noted
     from toolkit.vqe import baselines, export, molecules
 
     found = molecules.hamiltonian(molecule_config(options))
     chosen = METHODS if method == "all" else (method,)
-    results = baselines.run(found, chosen, width=width, seed=seed, progress=for_stderr())
+    with noted("toolkit.vqe"):
+        results = baselines.run(found, chosen, width=width, seed=seed)
     for one in results:
         if out is not None and one.circuit is not None and one.energy_ha is not None:
             document = export.Document.of(one.circuit, found, one.energy_ha)
             export.write(document, out / f"{one.method}.json", "json")
     rows = [baselines.row(one, found) for one in results]
     emit({**_summary(found), "baselines": rows}, as_json, lambda: _print_rows(rows))
-
-
-@vqe.command()
-@click.argument("source", metavar="RUN|MODEL|FILE")
-@molecule_options
-@click.option("--shots", type=click.IntRange(1), help="Also estimate from so many shots a group.")
-@click.option("--p1", type=click.FloatRange(0, 1), help="Depolarising after one-qubit gates.")
-@click.option("--p2", type=click.FloatRange(0, 1), help="Depolarising after CNOTs.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the shots.")
-@runs_dir_option
-@json_option
-def verify(
-    source: str,
-    shots: int | None,
-    p1: float | None,
-    p2: float | None,
-    seed: int,
-    runs_dir: Path,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Recompute a circuit's energy with PennyLane, which has no part in the search.
-
-    Without options about the molecule, the operator is the one that lies beside the circuit.
-
-    \b
-    Examples:
-      toolkit vqe verify @last:vqe
-      toolkit vqe verify lih4-2.2 --shots 10000 --p1 0.001 --p2 0.01 --json
-      toolkit vqe verify best.json --molecule LiH --bond-length 2.2
-    """
-    from toolkit.core.errors import CheckFailedError
-    from toolkit.vqe import stored, verification
-
-    kept = stored.read(source, runs_dir)
-    operator = _operator(kept, source, options)
-    document = kept.document
-    result = verification.verify(document.circuit, operator, document.energy_ha)
-    result["exact_in"] = operator.facts.get("exact_in", "the operator of the file")
-    result |= _noisy(kept, operator, shots, p1, p2, seed)
-    emit({"circuit": source, **result}, as_json)
-    if result["agrees"] is False:
-        raise CheckFailedError(
-            f"PennyLane gives {result['energy_ha']!r} Ha, the file says {document.energy_ha!r}",
-            where=source,
-            hint="is it another molecule, bond length or mapping?",
-        )
-
-
-@vqe.command()
-@click.argument("source", metavar="RUN|MODEL|FILE")
-@click.option("--out", type=_out, help="A .txt, .svg or .png file instead of the terminal.")
-@runs_dir_option
-def draw(source: str, out: Path | None, runs_dir: Path) -> None:
-    """Draw a circuit.
-
-    \b
-    Examples:
-      toolkit vqe draw @last:vqe
-      toolkit vqe draw lih4-2.2 --out circuit.svg
-    """
-    from toolkit.vqe import drawing, stored
-
-    circuit = stored.read(source, runs_dir).document.circuit
-    if out is None:
-        click.echo(drawing.text(circuit))
-    else:
-        click.echo(drawing.save(circuit, out))
-
-
-@vqe.command()
-@click.argument("source", metavar="RUN|MODEL|FILE")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["json", "qasm2", "qasm3"]),
-    default="qasm3",
-    show_default=True,
-    help="JSON that verify reads, or OpenQASM.",
-)
-@click.option("--out", type=_out, help="File to write; stdout without it.")
-@runs_dir_option
-def export(source: str, form: Any, out: Path | None, runs_dir: Path) -> None:
-    """Write a circuit with its angles for other tools.
-
-    \b
-    Examples:
-      toolkit vqe export @last:vqe --format qasm3 --out best.qasm
-      toolkit vqe export lih4-2.2 --format json
-    """
-    from toolkit.vqe import export as files
-    from toolkit.vqe import stored
-
-    document = stored.read(source, runs_dir).document
-    if out is None:
-        click.echo(files.render(document, form), nl=False)
-    else:
-        click.echo(files.write(document, out, form))
-
-
-@vqe.command()
-@molecule_options
-@click.option(
-    "--bond-lengths",
-    type=Spaced(),
-    default="1.0:3.6:0.2",
-    show_default=True,
-    metavar="FIRST:LAST:STEP",
-    help="In ångström.",
-)
-@click.option(
-    "--from",
-    "source",
-    metavar="RUN|MODEL|FILE",
-    help="Whose circuits are carried along the curve [default: the released LiH model].",
-)
-@click.option("--out", type=_out, default=Path("curve"), show_default=True, help="Folder.")
-@runs_dir_option
-@json_option
-def curve(
-    bond_lengths: list[float],
-    source: str | None,
-    out: Path,
-    runs_dir: Path,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Potential energy curve: one search's circuits, angles fitted at each bond length.
-
-    \b
-    Examples:
-      toolkit vqe curve --molecule LiH --mapping parity --bond-lengths 1.2:2.2:0.5
-      toolkit vqe curve --from @last:vqe --bond-lengths 2.0:2.4:0.2 --out CURVE --json
-    """
-    from toolkit.vqe import curve as curves
-
-    source = source or _released(options)
-    rows = _followed(source, bond_lengths, runs_dir, options)
-    files = curves.write(rows, out)
-    result = {
-        "circuits": source,
-        "exact_in": "the active space of each point",
-        "points": rows,
-        "files": [str(path) for path in files],
-    }
-    emit(result, as_json)
-
-
-def _released(options: dict[str, Any]) -> str:
-    """The released model whose circuits fit a curve of LiH."""
-    from toolkit.core.errors import ConfigError
-
-    mapping = options.get("mapping") or "parity"
-    if options.get("molecule") not in (None, "LiH") or mapping not in RELEASED:
-        what = f"no released circuits for {options.get('molecule') or 'LiH'} with {mapping}"
-        hint = "toolkit vqe search for one length, then --from @last:vqe"
-        raise ConfigError(what, where="--from", hint=hint)
-    return RELEASED[mapping]
-
-
-def _operator(kept: Stored, source: str, options: dict[str, Any]) -> Hamiltonian:
-    """The operator that the options name, or the one beside the circuit."""
-    from toolkit.core.errors import ConfigError
-    from toolkit.vqe import molecules
-
-    if not molecule_flags(options) and kept.hamiltonian is not None:
-        return kept.hamiltonian
-    if not molecule_flags(options):
-        hint = "such as --molecule LiH --bond-length 2.2 --mapping parity, or --hamiltonian FILE"
-        raise ConfigError("which operator is this circuit for?", where=source, hint=hint)
-    return molecules.hamiltonian(molecule_config(options))
-
-
-def _noisy(
-    kept: Stored,
-    operator: Hamiltonian,
-    shots: int | None,
-    p1: float | None,
-    p2: float | None,
-    seed: int,
-) -> dict[str, Any]:
-    from toolkit.vqe import noise
-
-    circuit, found = kept.document.circuit, {}
-    if shots is not None:
-        found["from_shots"] = noise.shots(circuit, operator, shots, seed)._asdict()
-    if p1 is not None or p2 is not None:
-        energy = noise.depolarising(circuit, operator, p1 or 0.0, p2 or 0.0)
-        error = energy - operator.ground_energy
-        found["depolarised"] = {"p1": p1 or 0.0, "p2": p2 or 0.0, "energy_ha": energy}
-        found["depolarised"]["error_ha"] = error
-    return found
-
-
-def _followed(
-    source: str, lengths: list[float], runs_dir: Path, options: dict[str, Any]
-) -> list[dict[str, Any]]:
-    from toolkit.cli.progress import for_stderr
-    from toolkit.core.errors import ConfigError
-    from toolkit.core.released import find
-    from toolkit.vqe import curve as curves
-    from toolkit.vqe import stored
-    from toolkit.vqe.config import VqeSearchConfig
-
-    for option in ("hamiltonian", "bond_length"):
-        if options.get(option) is not None:
-            named = "--" + option.replace("_", "-")
-            raise ConfigError(f"a curve has no {named}", hint="--bond-lengths FIRST:LAST:STEP")
-    kept = stored.read(source, runs_dir)
-    if molecule_flags(options) or kept.folder is None:
-        molecule = molecule_config(options)
-    else:
-        molecule = find(source, "vqe", runs_dir).config(VqeSearchConfig).molecule
-    progress = for_stderr()
-    rows = []
-    for row in curves.points(molecule, lengths, kept.front):
-        progress.note(f"{row['bond_length_a']:.2f} Å: error {row['error_ha'] * 1e3:.3f} mHa")
-        rows.append(row)
-    return rows
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

@@ -63,6 +63,7 @@ Layer = tuple[str, Mapping[str, Any]]  # where it comes from, nested keys
 def load(
     model: type[T],
     *,
+    base: Layer | None = None,
     preset: Path | None = None,
     file: Path | None = None,
     sets: Sequence[str] = (),
@@ -70,10 +71,13 @@ def load(
 ) -> T:
     """Merge the layers, later ones winning, and validate the result.
 
+    ``base`` comes first: settings that follow from what a run builds upon.
+
     Raises:
         ConfigError: unknown key (with the closest known one), wrong type or range, bad TOML.
     """
-    layers: list[Layer] = [(str(path), read_toml(path)) for path in (preset, file) if path]
+    layers: list[Layer] = [] if base is None else [base]
+    layers += [(str(path), read_toml(path)) for path in (preset, file) if path]
     layers += [("--set " + text, parse_set(text)) for text in sets]
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     layers += [("--" + key.replace("_", "-"), {key: value}) for key, value in given.items()]

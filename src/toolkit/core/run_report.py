@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,30 +28,37 @@ def make_report(run: Run) -> Report:
 
 
 def _result(run: Run, result: Mapping[str, Any]) -> Section:
-    numbers = {k: v for k, v in result.items() if isinstance(v, float) and k != "trained_s"}
-    # undefined scores (null) and counts would crowd out what people look for
-    headline = dict(list(numbers.items())[:_HEADLINES])
-    flat = {k: v for k, v in result.items() if _is_row(v)}
+    flat = [{"": key, **value} for key, value in result.items() if _is_row(value)]
     status = run.status
     state = status["state"]
     if state == "running":  # the trainer writes this page before it calls the run finished
         state = str(result.get("stopped_by", state)).replace("_", " ")
     facts = f"{state} at step {status['step']}, seed {result.get('seed', '–')}"
-    table = _rows(flat) if flat else None
     trained = f"Trained for {result['trained_s']:.0f} s." if "trained_s" in result else ""
     return Section(
         "Result",
         text=f"{facts}. {trained}",
-        headline=headline,
-        table=table,
+        headline=_headline(result),
+        table=_table(flat) if flat else None,
         warnings=result.get("warnings", ()),
         notes=result.get("notes", ()),
     )
 
 
+def _headline(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers that the result names as its ``headline`` (``group.name``), or its first scores.
+
+    Undefined scores (null) and counts would crowd out what people look for.
+    """
+    leaves = dict(report.flatten(result))
+    named = [key for key in result.get("headline", ()) if leaves.get(key) is not None]
+    scores = [key for key in result if isinstance(result[key], float) and key != "trained_s"]
+    return {key: leaves[key] for key in named or scores[:_HEADLINES]}
+
+
 def _tables(result: Mapping[str, Any]) -> list[Section]:
     groups = {key: value for key, value in result.items() if _is_group(value)}
-    return [Section(key.replace("_", " "), table=_rows(_named(v))) for key, v in groups.items()]
+    return [Section(key.replace("_", " "), table=_table(_rows(v))) for key, v in groups.items()]
 
 
 def _is_row(value: Any) -> bool:
@@ -65,25 +72,22 @@ def _is_group(value: Any) -> bool:
     return isinstance(rows, list) and bool(rows) and all(map(_is_row, rows))
 
 
-def _named(value: Any) -> Mapping[str, Mapping[str, Any]]:
-    if isinstance(value, Mapping):
-        return value
-    first = next(iter(value[0]))  # a list's rows are named by their first column
-    return {str(row[first]): {k: v for k, v in row.items() if k != first} for row in value}
+def _rows(group: Any) -> list[Mapping[str, Any]]:
+    """The rows of a list, or of a mapping with their names in a column without one."""
+    named = isinstance(group, Mapping)
+    return [{"": name, **row} for name, row in group.items()] if named else list(group)
 
 
-def _rows(rows: Mapping[str, Mapping[str, Any]]) -> Table:
-    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    cells = [
-        [name, *(_precise(row.get(column), column) for column in columns)]
-        for name, row in rows.items()
-    ]
-    return Table(["", *columns], cells)
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return Table(columns, [[_precise(row.get(key), key) for key in columns] for row in rows])
 
 
 def _precise(value: Any, name: str) -> Any:
-    """Energies of molecules need nine decimals; the rest is left to the report."""
-    return f"{value:.9f}" if name.endswith("energy_ha") and isinstance(value, float) else value
+    """Energies of molecules and their errors need nine decimals; the rest is left to the report."""
+    if not name.endswith("_ha") or not isinstance(value, float):
+        return value
+    return f"{round(value, 9) + 0.0:.9f}"  # + 0.0: no minus before zeros
 
 
 def _figures(run: Run) -> Section | None:

@@ -102,8 +102,9 @@ def _headline(cell: Cell) -> str:
     result = cell.result
     if result is None:
         return "stopped before its end"
-    figures = {k: v for k, v in scalars(result).items() if isinstance(v, float)}
-    figures.pop("trained_s", None)
+    named = result.get("headline")
+    known = {k: v for k, v in scalars(result).items() if k != "trained_s"}
+    figures = {k: v for k, v in known.items() if (k in named if named else isinstance(v, float))}
     chosen = itertools.islice(figures.items(), _HEADLINE)
     return "  ".join(["finished", *(f"{key} {value:.4g}" for key, value in chosen)])
 

@@ -68,6 +68,20 @@ def _pairs(text: str, known: Sequence[str]) -> list[tuple[int, int]]:
         raise ConfigError(f"no coupling map {text!r}", where="coupling", hint=hint) from None
 
 
+def costs_after(
+    rows: NDArray[np.int64], free: NDArray[np.int64], gates: int, cnots: int
+) -> NDArray[np.int64]:
+    """Depth, gates and CNOTs (actions, 3) of a circuit with each of ``rows`` appended.
+
+    ``rows`` (actions, 3) are as the simulator reads them; ``free`` (n_qubits,) counts the layers
+    done on each wire of the circuit, of ``gates`` gates and ``cnots`` CNOTs.
+    """
+    first, is_cnot = rows[:, 1], rows[:, 0] == _CNOT
+    second = np.where(is_cnot, rows[:, 2], first)
+    depth = np.maximum(np.maximum(free[first], free[second]) + 1, free.max())
+    return np.stack([depth, np.full(len(rows), gates + 1), cnots + is_cnot], axis=1)
+
+
 @compiled
 def legal(
     rows: NDArray[np.int64],

@@ -10,8 +10,7 @@ import numpy as np
 
 from toolkit.core.errors import UnavailableError
 from toolkit.vqe.circuits import Circuit, Gate
-from toolkit.vqe.environment import start_bits
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.hamiltonian import Hamiltonian, start_bits
 from toolkit.vqe.simulator import Floats, Simulator
 
 _SMALL_HA = 1e-5  # Hartree per radian; no excitation with a smaller derivative is appended

@@ -44,7 +44,7 @@ def bfgs(
     number of gradients.
     """
     n = len(angles)
-    state = np.empty((planes_of(gates), 1 << n_qubits))
+    state = np.empty(planes_of(gates) << n_qubits)
     left, halves = np.empty_like(state), np.empty((2, n))
     gradient, other, trial = np.zeros(n), np.zeros(n), np.empty(n)
     halved(angles, halves)
@@ -75,10 +75,18 @@ def bfgs(
 
 
 @compiled
+def _product(matrix: Floats, vector: Floats) -> Floats:
+    # an array for each row, as NumPy's sums would make, costs more than the sum
+    product = np.zeros_like(vector)
+    for i in range(len(matrix)):
+        for j in range(len(vector)):
+            product[i] += matrix[i, j] * vector[j]
+    return product
+
+
+@compiled
 def _direction(inverse: Floats, gradient: Floats) -> Floats:
-    direction = np.empty_like(gradient)
-    for i in range(len(gradient)):
-        direction[i] = -np.sum(inverse[i] * gradient)
+    direction = -_product(inverse, gradient)
     if np.sum(direction * gradient) >= 0.0:  # not downhill: forget the curvature
         inverse[:] = np.eye(len(gradient))
         direction[:] = -gradient
@@ -98,15 +106,11 @@ def _update(inverse: Floats, moved: Floats, change: Floats) -> None:
     if curvature <= 1e-9 * np.sqrt(np.sum(moved * moved) * np.sum(change * change)):
         inverse *= 4.0
         return
-    n = len(moved)
-    product = np.empty(n)
-    for i in range(n):
-        product[i] = np.sum(inverse[i] * change)
-    scale = (1.0 + np.sum(change * product) / curvature) / curvature
-    for i in range(n):
-        for j in range(n):
-            inverse[i, j] += scale * moved[i] * moved[j]
-            inverse[i, j] -= (moved[i] * product[j] + product[i] * moved[j]) / curvature
+    product = _product(inverse, change) / curvature
+    other = moved * (1.0 + np.sum(change * product)) / curvature - product
+    for i in range(len(moved)):
+        for j in range(len(moved)):
+            inverse[i, j] += moved[i] * other[j] - product[i] * moved[j]
 
 
 @compiled

@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from toolkit.core import rng
 from toolkit.core.errors import CheckFailedError, ConfigError, ToolkitError, closest
-from toolkit.core.progress import Progress, Silent
+from toolkit.vqe.actions import Actions, couplings
 from toolkit.vqe.adapt import adapt
+from toolkit.vqe.annealing import anneal
 from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA, Archive, Entry
 from toolkit.vqe.beam import Beam
-from toolkit.vqe.circuits import Circuit, Cost
-from toolkit.vqe.config import AnglesConfig, EnvironmentConfig, NoiseConfig
-from toolkit.vqe.environment import Environment, start_bits
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.circuits import Circuit, Cost, Gate
+from toolkit.vqe.compiling import compiling
+from toolkit.vqe.config import EnvironmentConfig
+from toolkit.vqe.hamiltonian import Hamiltonian, start_bits
 from toolkit.vqe.ladders import STARTS, best_ladder
+from toolkit.vqe.methods import METHODS, Method
+from toolkit.vqe.random_search import random_search
+from toolkit.vqe.simulator import Simulator
 from toolkit.vqe.verification import VARIATIONAL_TOLERANCE_HA
 
 EPISODES = 2000  # of random circuits
 BEAM_WIDTH = 500
+ANNEALING_MOVES = 60_000  # as many as a search's circuits get in all once it is over
 BEAM_GATES = 30  # where the beam gives up, the prepared X gates not counted
+_CUT = "; cut short (baseline_share)"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Baseline:
     """What a method found; without a circuit, ``note`` says why.
 
-    ``front`` is the Pareto front of methods that try many circuits.
+    Of methods that try many circuits, ``front`` is the Pareto front, ``tried`` how many those
+    were, and ``cut`` tells whether there would have been more.
     """
 
     method: str
@@ -39,6 +51,19 @@ class Baseline:
     seconds: float = 0.0
     note: str = ""
     front: tuple[Entry, ...] = ()
+    tried: int = 0
+    cut: bool = False
+
+
+class _Found(NamedTuple):
+    """What a method gives; the fields are those of ``Baseline``."""
+
+    circuit: Circuit
+    energy_ha: float
+    note: str = ""
+    front: tuple[Entry, ...] = ()
+    tried: int = 0
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +71,7 @@ class _Settings:
     environment: EnvironmentConfig
     width: int
     seed: int
-    progress: Progress
+    most: float
 
     @property
     def unmapped(self) -> str:
@@ -54,21 +79,14 @@ class _Settings:
         return "" if self.environment.coupling == "all" else "; regardless of the coupling map"
 
 
-def compare(
-    hamiltonian: Hamiltonian, methods: Iterable[str], environment: EnvironmentConfig
-) -> list[dict[str, Any]]:
-    """One row for each of ``methods``, as ``run`` finds and ``row`` shows them."""
-    return [row(one, hamiltonian) for one in run(hamiltonian, methods, environment=environment)]
-
-
 def run(
     hamiltonian: Hamiltonian,
-    methods: Iterable[str],
+    methods: Iterable[Method],
     *,
     width: int = BEAM_WIDTH,
     seed: int = 0,
     environment: EnvironmentConfig | None = None,
-    progress: Progress | None = None,
+    most: float = math.inf,
 ) -> list[Baseline]:
     """Each of ``methods`` (of ``METHODS``); one that is not possible gives its reason instead.
 
@@ -78,7 +96,8 @@ def run(
         width: of the beam.
         seed: of random starts and random circuits.
         environment: coupling map, axes and start of random circuits and the beam.
-        progress: told what runs.
+        most: circuits that random and the beam may each try, to within one episode or the circuits
+            that follow one: bounded work, since the clock would give another result each time.
 
     Raises:
         ConfigError: no such method.
@@ -87,10 +106,10 @@ def run(
     chosen = list(methods)
     if unknown := [method for method in chosen if method not in METHODS]:
         raise ConfigError(f"no baseline {unknown[0]!r}", hint=closest(unknown[0], METHODS))
-    settings = _Settings(environment or EnvironmentConfig(), width, seed, progress or Silent())
-    if {"ladder", "random", "beam"} & set(chosen):
-        settings.progress.note("baselines: compiling")
-        _compile()
+    settings = _Settings(environment or EnvironmentConfig(), width, seed, most)
+    if set(chosen) - {"hartree-fock"}:
+        with compiling():
+            _compile()
     return [_checked(_timed(method, hamiltonian, settings), hamiltonian) for method in chosen]
 
 
@@ -108,45 +127,14 @@ def row(baseline: Baseline, hamiltonian: Hamiltonian) -> dict[str, Any]:
     }
 
 
-def random_circuits(
-    hamiltonian: Hamiltonian, config: EnvironmentConfig, n: int, seed: int
-) -> tuple[Archive, int]:
-    """``n`` episodes of random legal gates, angles minimised after each gate as in the search.
-
-    Returns:
-        The Pareto front over all circuits on the way, and how many episodes reached chemical
-        accuracy.
-    """
-    exact = config.model_copy(
-        update={
-            "e_min": "known",
-            "noise": NoiseConfig(),
-            "look_ahead": False,
-            "angles": AnglesConfig(),
-        }
-    )
-    environment, rng = Environment(hamiltonian, exact), np.random.default_rng(seed)
-    archive, reached = Archive(), 0
-    for episode in range(n):
-        environment.reset(CHEMICAL_ACCURACY_HA)
-        done = False
-        while not done:
-            step = environment.step(int(rng.choice(np.flatnonzero(environment.legal()))))
-            if archive.wants(environment.cost, step.energy):
-                archive.add(Entry(step.energy, environment.circuit(), episode))
-            done, reached = step.done, reached + step.success
-    return archive, reached
-
-
-def _timed(method: str, hamiltonian: Hamiltonian, settings: _Settings) -> Baseline:
-    settings.progress.note(f"baselines: {method}")
+def _timed(method: Method, hamiltonian: Hamiltonian, settings: _Settings) -> Baseline:
+    _log.info("baseline %s", method)
     start = time.perf_counter()
     try:
-        circuit, energy_ha, note, *front = METHODS[method](hamiltonian, settings)
+        found = WAYS[method](hamiltonian, settings)
     except ToolkitError as error:
         return Baseline(method, None, None, time.perf_counter() - start, error.what)
-    seconds = time.perf_counter() - start
-    return Baseline(method, circuit, energy_ha, seconds, note, tuple(front))
+    return Baseline(method, seconds=time.perf_counter() - start, **found._asdict())
 
 
 def _checked(baseline: Baseline, hamiltonian: Hamiltonian) -> Baseline:
@@ -161,35 +149,51 @@ def _target(hamiltonian: Hamiltonian) -> float:
     return hamiltonian.ground_energy + CHEMICAL_ACCURACY_HA
 
 
-def _hartree_fock(hamiltonian: Hamiltonian, settings: _Settings) -> tuple[Any, ...]:
+def _hartree_fock(hamiltonian: Hamiltonian, settings: _Settings) -> _Found:
     bits = start_bits(hamiltonian, "hartree-fock")
-    return Circuit.prepared(bits), hamiltonian.basis_energy(bits), ""
+    return _Found(Circuit.prepared(bits), hamiltonian.basis_energy(bits))
 
 
-def _ladder(hamiltonian: Hamiltonian, settings: _Settings) -> tuple[Any, ...]:
+def _ladder(hamiltonian: Hamiltonian, settings: _Settings) -> _Found:
     found = best_ladder(hamiltonian, _target(hamiltonian), seed=settings.seed)
-    return *found, f"RY and chains of CNOTs, best of {STARTS} random starts" + settings.unmapped
+    note = f"RY and chains of CNOTs, best of {STARTS} random starts" + settings.unmapped
+    return _Found(*found, note)
 
 
-def _random(hamiltonian: Hamiltonian, settings: _Settings) -> tuple[Any, ...]:
-    found = random_circuits(hamiltonian, settings.environment, EPISODES, settings.seed)
-    archive, reached = found
-    note = f"{reached} of {EPISODES} episodes reach chemical accuracy"
-    return *_best(archive, hamiltonian), note, *archive
+def _random(hamiltonian: Hamiltonian, settings: _Settings) -> _Found:
+    config, seed, most = settings.environment, settings.seed, settings.most
+    archive, episodes, reached, tried = random_search(hamiltonian, config, EPISODES, seed, most)
+    cut = episodes < EPISODES
+    note = f"{reached} of {episodes} episodes reach chemical accuracy" + _CUT * cut
+    return _Found(*_best(archive, hamiltonian), note, tuple(archive), tried, cut)
 
 
-def _beam(hamiltonian: Hamiltonian, settings: _Settings) -> tuple[Any, ...]:
-    config, progress = settings.environment, settings.progress
+def _beam(hamiltonian: Hamiltonian, settings: _Settings) -> _Found:
+    config = settings.environment
     axes = tuple(axis for axis in config.rotations if axis == "RY") or config.rotations
-    beam = Beam(hamiltonian, settings.width, axes, config.coupling, config.start)
-    archive = beam.search(_target(hamiltonian), BEAM_GATES, progress=progress)
-    note = f"width {settings.width}, {' '.join(axes)} and CNOT, {beam.tried} circuits tried"
-    return *_best(archive, hamiltonian), note, *archive
+    width, most = settings.width, settings.most
+    beam = Beam(hamiltonian, width, axes, config.coupling, config.start, most=most)
+    archive = beam.search(_target(hamiltonian), BEAM_GATES)
+    note = f"width {width}, {' '.join(axes)} and CNOT, {beam.tried} circuits tried"
+    note += _CUT * beam.cut
+    return _Found(*_best(archive, hamiltonian), note, tuple(archive), beam.tried, beam.cut)
 
 
-def _adapt(hamiltonian: Hamiltonian, settings: _Settings) -> tuple[Any, ...]:
+def _annealing(hamiltonian: Hamiltonian, settings: _Settings) -> _Found:
+    """What annealing gives without a search: it begins with the ladder."""
+    config, target = settings.environment, _target(hamiltonian)
+    circuit, _ = best_ladder(hamiltonian, target, seed=settings.seed)
+    n = hamiltonian.n_qubits
+    gates = Actions(n, config.rotations, couplings(config.coupling, n)).gates
+    generator = rng.generator(settings.seed, "annealing")
+    found = anneal(circuit, hamiltonian, target, gates, generator, ANNEALING_MOVES)
+    note = f"of the ladder, {ANNEALING_MOVES} moves" + settings.unmapped
+    return _Found(found.circuit, found.energy_ha, note)
+
+
+def _adapt(hamiltonian: Hamiltonian, settings: _Settings) -> _Found:
     circuit, energy_ha, note = adapt(hamiltonian, _target(hamiltonian))
-    return circuit, energy_ha, note + settings.unmapped
+    return _Found(circuit, energy_ha, note + settings.unmapped)
 
 
 def _best(archive: Archive, hamiltonian: Hamiltonian) -> tuple[Circuit, float]:
@@ -198,18 +202,23 @@ def _best(archive: Archive, hamiltonian: Hamiltonian) -> tuple[Circuit, float]:
     return best.circuit, best.energy_ha
 
 
+@cache
 def _compile() -> None:
     """Compile what all methods run, on two qubits, so that no method's seconds include it."""
     toy = Hamiltonian(2, ("XX", "ZI"), np.array([1.0, 0.5]))
     best_ladder(toy, np.inf, 1, 1)
-    Beam(toy, 1).search(-np.inf, 2)
-    random_circuits(toy, EnvironmentConfig(max_gates=2), 1, 0)
+    beam = Beam(toy, 1)
+    beam.step()
+    beam.step()
+    random_search(toy, EnvironmentConfig(max_gates=2), 1, 0)
+    Simulator(toy).gradient(Circuit(2, (Gate("RY", (0,), 0.1),)))
 
 
-METHODS: dict[str, Callable[[Hamiltonian, _Settings], tuple[Any, ...]]] = {
+WAYS: dict[Method, Callable[[Hamiltonian, _Settings], _Found]] = {
     "hartree-fock": _hartree_fock,
     "ladder": _ladder,
     "random": _random,
     "beam": _beam,
+    "annealing": _annealing,
     "adapt": _adapt,
 }

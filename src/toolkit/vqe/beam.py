@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,18 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.core.progress import Progress, Silent
-from toolkit.vqe.actions import Actions, couplings, legal
+from toolkit.vqe.actions import Actions, costs_after, couplings, legal
 from toolkit.vqe.angles import extend
 from toolkit.vqe.archive import Archive, Entry
 from toolkit.vqe.circuits import CODES, Circuit, Name
-from toolkit.vqe.environment import start_bits
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.hamiltonian import Hamiltonian, start_bits
 from toolkit.vqe.simulator import Floats, Gates, Operator, Simulator, compiled
 
 _CNOT = CODES["CNOT"]
 _SAME_HA = 1e-6  # closer energies, at equal cost, are one circuit written or minimised twice
 _MAX_ITERATIONS = 200
+_log = logging.getLogger(__name__)
 Indices = NDArray[np.int64]
 
 
@@ -103,6 +104,8 @@ class Beam:
         start: basis state before the first gate, zero or hartree-fock.
         tolerance: of the angles: largest derivative, Ha per radian.
         copies: circuits kept that agree in energy, depth and CNOTs.
+        most: circuits that may be tried, up to what is appended to one of them; ``cut`` tells
+            whether there were more to try.
     """
 
     def __init__(
@@ -114,10 +117,11 @@ class Beam:
         start: str = "zero",
         tolerance: float = 1e-5,
         copies: int = 1,
+        most: float = math.inf,
     ) -> None:
         n = hamiltonian.n_qubits
         self.simulator, self.width, self.copies = Simulator(hamiltonian), width, copies
-        self.tolerance = tolerance
+        self.tolerance, self.most, self.cut = tolerance, most, False
         self.actions = Actions(n, rotations, couplings(coupling, n))
         self._bits = np.array(start_bits(hamiltonian, start), np.int64)
         self.start = Circuit.prepared(self._bits)
@@ -126,20 +130,21 @@ class Beam:
         self.archive, self.tried = Archive(), 0
         self._archive(self.nodes[0], hamiltonian.basis_energy(tuple(self._bits)))
 
-    def search(
-        self, target_ha: float, max_gates: int, further: int = 2, progress: Progress | None = None
-    ) -> Archive:
+    def search(self, target_ha: float, max_gates: int, further: int = 2) -> Archive:
         """Append gates until a circuit's energy is below ``target_ha``, then ``further`` more.
 
         Returns:
             The Pareto front over all circuits that were tried, of at most ``max_gates`` gates.
         """
-        progress, last = progress or Silent(), max_gates
+        last = max_gates
         for n_gates in range(1, max_gates + 1):
             if n_gates > last or not self.nodes:
                 break
+            if self.tried >= self.most:
+                self.cut = True
+                break
             lowest_ha = self.step()
-            progress.note(f"beam: {n_gates} gates, lowest energy {lowest_ha:.6f} Ha")
+            _log.info("beam: %d gates, lowest energy %.6f Ha", n_gates, lowest_ha)
             if lowest_ha < target_ha:
                 last = min(last, n_gates + further)
         return self.archive
@@ -147,7 +152,6 @@ class Beam:
     def step(self) -> float:
         """One more gate; returns the lowest energy in Hartree that it gave."""
         children = self._children()
-        self.tried += len(children.energy)
         for best in _best_by_cost(children):
             energy, node = self._grown(children, best)
             self._archive(node, energy)
@@ -155,7 +159,13 @@ class Beam:
         return float(np.min(children.energy, initial=np.inf))
 
     def _children(self) -> Children:
-        columns = [self._children_of(p, node) for p, node in enumerate(self.nodes)]
+        columns: list[Children] = []
+        for parent, node in enumerate(self.nodes):  # the lowest energy first
+            if columns and self.tried >= self.most:
+                self.cut = True
+                break
+            columns.append(self._children_of(parent, node))
+            self.tried += len(columns[-1].energy)
         return Children(*(np.concatenate(parts) for parts in zip(*columns)))
 
     def _children_of(self, parent: int, node: Node) -> Children:
@@ -164,11 +174,8 @@ class Beam:
         chosen = rows[actions]
         energy = energies(*node[1:], chosen, n, self.simulator.operator, self.tolerance)
         free, cnots = frontier(node.gates, n)
-        is_cnot = chosen[:, 0] == _CNOT
-        other = np.where(is_cnot, chosen[:, 2], chosen[:, 1])
-        layer = np.maximum(free[chosen[:, 1]], free[other]) + 1
-        depth = np.maximum(layer, free.max())
-        return Children(np.full(len(actions), parent), actions, energy, depth, cnots + is_cnot)
+        depth, _, cnot = costs_after(chosen, free, len(node.gates), cnots).T
+        return Children(np.full(len(actions), parent), actions, energy, depth, cnot)
 
     def _kept(self, children: Children) -> list[int]:
         """The lowest energies, of equal circuits only a few: they would crowd out all others."""

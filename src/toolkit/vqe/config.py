@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from toolkit.core.config import Config, RunConfig
 from toolkit.core.convnet import ConvNetConfig
 from toolkit.vqe.curriculum import CurriculumConfig
+from toolkit.vqe.methods import METHODS, Method
 from toolkit.vqe.molecule_config import MoleculeConfig
 
 PRESETS = Path(__file__).parent / "presets"
@@ -111,13 +112,16 @@ class VqeSearchConfig(RunConfig):
     steps: int = Field(6000, ge=1, description="episodes")
     evaluate_every: int = Field(50, ge=1, description="episodes between greedy ones")
     shorten: bool = Field(
-        False, description="remove gates from circuits that succeed, and return to what is left"
+        False, description="anneal circuits that succeed, and return to what that leaves"
     )
     post_process: bool = Field(
-        False, description="remove gates from the best circuit and re-optimise it, saying so"
+        False, description="anneal the best circuits of the search once more, saying so"
     )
-    baselines: tuple[Literal["hartree-fock", "ladder", "random", "beam", "adapt"], ...] = Field(
-        ("hartree-fock", "ladder", "random", "beam"), description="what is computed beside it"
+    baselines: tuple[Method, ...] = Field(METHODS, description="what is computed beside it")
+    baseline_share: float = Field(
+        0.5,
+        gt=0,
+        description="circuits that random and beam may each try, as a share of the search's own",
     )
     molecule: MoleculeConfig = MoleculeConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
@@ -146,17 +150,21 @@ DEFAULT_PRESETS = {"search": "lih4"}
 
 
 def prepare(config: VqeSearchConfig) -> None:
-    """Refuse at once a molecule that cannot be.
+    """Refuse at once a molecule, a start or a coupling map that cannot be.
 
     Raises:
-        ConfigError: an impossible choice of molecule, active space or coupling.
+        ConfigError: an impossible choice of molecule, active space, start or coupling.
         DataError: a geometry or operator file that is wrong.
     """
     from toolkit.vqe import molecules
     from toolkit.vqe.actions import couplings
+    from toolkit.vqe.hamiltonian import start_bits
 
-    if config.molecule.hamiltonian is not None:
-        n_qubits = molecules.hamiltonian(config.molecule).n_qubits
+    molecule = config.molecule
+    if molecule.hamiltonian is not None or molecule.taper:  # the operator alone tells its qubits
+        operator = molecules.hamiltonian(molecule)
+        start_bits(operator, config.environment.start)
+        n_qubits = operator.n_qubits
     else:
-        n_qubits = molecules.resolve(config.molecule).n_qubits
+        n_qubits = molecules.resolve(molecule).n_qubits
     couplings(config.environment.coupling, n_qubits)

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core.errors import ConfigError
-from toolkit.vqe.actions import Actions, couplings, legal
+from toolkit.vqe.actions import Actions, costs_after, couplings, legal
 from toolkit.vqe.angles import Angles
 from toolkit.vqe.circuits import CODES, Circuit, Cost, Gate
+from toolkit.vqe.compiling import compiling
 from toolkit.vqe.config import EnvironmentConfig
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.hamiltonian import Hamiltonian, start_bits
 from toolkit.vqe.noise import noisy_energy
 from toolkit.vqe.simulator import Simulator
 
@@ -80,17 +81,23 @@ class Environment:
         self._angles = Angles(self.simulator, self.start, self.max_gates, config.angles)
         self._chosen = np.full(self.max_gates, -1, np.int16)
         self._layers = np.full(self.max_gates, -1, np.int16)
+        with compiling():
+            self._begin()
+        self.compile_s = time.perf_counter() - began
+
+    def _begin(self) -> None:
+        """Two steps, which compile all that a search calls."""
         self.reset(0.0)
         if not self.legal().any():
+            bits = "".join(map(str, self._start_bits))
             raise ConfigError(
-                f"no action changes {''.join(map(str, bits))}, where every episode begins",
+                f"no action changes {bits}, where every episode begins",
                 where="environment.rotations",
                 hint="--set environment.rotations=RX,RY,RZ",
             )
         while self.n_gates < min(2, self.max_gates) and self.legal().any():
-            self.step(int(np.flatnonzero(self.legal())[-1]))  # compiles what a search calls
+            self.step(int(np.flatnonzero(self.legal())[-1]))
         self.reset(0.0)
-        self.compile_s = time.perf_counter() - began
 
     def reset(
         self,
@@ -137,13 +144,8 @@ class Environment:
 
     def costs_ahead(self) -> NDArray[np.int64]:
         """Depth, gates and CNOTs (actions, 3) after each action."""
-        free = np.array(self._free)
-        first, second = self.actions.rows[:, 1], self.actions.rows[:, 2]
-        cnot = second >= 0
-        layers = np.where(cnot, np.maximum(free[first], free[second]), free[first]) + 1
         cost = self.cost
-        gates = np.full(len(layers), cost.gates + 1)
-        return np.stack([np.maximum(layers, cost.depth), gates, cost.cnot + cnot], axis=1)
+        return costs_after(self.actions.rows, np.array(self._free), cost.gates, cost.cnot)
 
     def circuit_ahead(self, action: int) -> Circuit:
         """The circuit with ``action`` appended, which it is not."""
@@ -225,20 +227,3 @@ class Environment:
         chosen = [self.actions.gates[action] for action in self._chosen[: self.n_gates]]
         gates = (*self.start.gates, *(Gate(g.name, g.wires, g.angle) for g in chosen))
         return Circuit(self.start.n_qubits, gates).with_angles(self._angles.values)
-
-
-def start_bits(hamiltonian: Hamiltonian, start: str) -> tuple[int, ...]:
-    """The basis state that a search begins in, qubit 0 first.
-
-    Raises:
-        ConfigError: it shall be Hartree-Fock's, but the operator's file does not give it.
-    """
-    if start == "zero":
-        return (0,) * hamiltonian.n_qubits
-    if hamiltonian.hartree_fock_bits is None:
-        raise ConfigError(
-            "no Hartree-Fock state is known for this operator",
-            where="environment.start",
-            hint="--set environment.start=zero, or hartree_fock_bits in the operator's file",
-        )
-    return hamiltonian.hartree_fock_bits

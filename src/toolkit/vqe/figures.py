@@ -11,18 +11,10 @@ from toolkit.core import plots
 from toolkit.core.run import Run
 from toolkit.vqe import drawing
 from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA
-from toolkit.vqe.charts import (
-    FEWEST,
-    FLOOR_HA,
-    WINDOW,
-    Floats,
-    Row,
-    errors,
-    front,
-    median_width,
-    success,
-)
+from toolkit.vqe.chart_style import FLOOR_HA, Floats, Row
+from toolkit.vqe.charts import FEWEST, WINDOW, errors, median_width, success
 from toolkit.vqe.circuits import Circuit
+from toolkit.vqe.front_chart import front
 
 _FLOOR = f"Errors below {FLOOR_HA:g} Ha stand at {FLOOR_HA:g} Ha."
 
@@ -47,7 +39,7 @@ def draw(
         circuit: the best circuit.
         pareto: rows of the front, see :func:`front`, like the next two.
         baselines: rows with their method.
-        published: rows with their method.
+        published: rows with their method and source.
         e_min_below_ha: how far E_min lies below the exact energy; 0 where it is known.
     """
     key = "greedy/error_ha"
@@ -84,7 +76,13 @@ def _draw_errors(run: Run, history: Floats, greedy: Sequence[tuple[float, float]
 def _draw_front(
     run: Run, pareto: Sequence[Row], baselines: Sequence[Row], published: Sequence[Row]
 ) -> None:
-    others = "; open marks and vertical lines: published results" if published else ""
+    sources = "; ".join(dict.fromkeys(row["source"] for row in published))
+    others = (
+        "; open marks, and vertical lines where a paper gives no error but chemical accuracy: "
+        f"published results ({sources})"
+        if published
+        else ""
+    )
     caption = (
         "What circuits of a given depth or number of CNOTs reach. Pale points: all circuits of the "
         "search's Pareto front; line: the lowest error at that cost or a lower one. Marks: "

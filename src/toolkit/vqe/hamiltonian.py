@@ -148,3 +148,20 @@ def check_qubits(n_qubits: int, n_masks: int, where: str) -> None:
             where=where,
             hint="a smaller active space (--active-orbitals-list), --mapping parity or --taper",
         )
+
+
+def start_bits(hamiltonian: Hamiltonian, start: str) -> tuple[int, ...]:
+    """The basis state that a search begins in, qubit 0 first.
+
+    Raises:
+        ConfigError: it shall be Hartree-Fock's, but the operator's file does not give it.
+    """
+    if start == "zero":
+        return (0,) * hamiltonian.n_qubits
+    if hamiltonian.hartree_fock_bits is None:
+        raise ConfigError(
+            "no Hartree-Fock state is known for this operator",
+            where="environment.start",
+            hint="--set environment.start=zero, or hartree_fock_bits in the operator's file",
+        )
+    return hamiltonian.hartree_fock_bits

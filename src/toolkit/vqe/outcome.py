@@ -7,16 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.core import rng
 from toolkit.core.run import Run
-from toolkit.vqe import baselines, figures, postprocessing, stored
+from toolkit.vqe import baseline_cache, figures, published, stored
+from toolkit.vqe.annealing import anneal, grown
 from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA, Archive, Entry
 from toolkit.vqe.circuits import Circuit
 from toolkit.vqe.config import VqeSearchConfig
 from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.search import Search
 
-_SHORTENED = 12  # circuits, the cheapest good ones, that gates are removed from
+_MOVES = 30_000  # of annealing, from each of three starts
 _LAST = 20  # greedy episodes that the success rate is taken over
+_HEADLINE = (
+    *("error_mha", "best.depth", "best.gates", "best.cnot"),
+    *("greedy_success_rate", "training_steps_per_s"),
+)
 
 
 def judge(search: Search, run: Run) -> dict[str, Any]:
@@ -29,7 +35,9 @@ def judge(search: Search, run: Run) -> dict[str, Any]:
     processed = config.post_process and shortened is not None
     shown = shortened if config.post_process and shortened is not None else best
     exact = hamiltonian.ground_energy
-    compared = baselines.compare(hamiltonian, config.baselines, config.environment)
+    circuits_tried = search.steps + search.tried
+    most = max(1, round(config.baseline_share * circuits_tried))
+    compared = baseline_cache.compare(hamiltonian, config.baselines, config.environment, most)
     pareto = [row_of(entry.circuit, entry.energy_ha, exact) for entry in search.archive]
     stored.write(run.path, hamiltonian, shown, search.archive)
     lines = [line for line in run.metrics if "greedy/error_ha" in line]
@@ -41,13 +49,15 @@ def judge(search: Search, run: Run) -> dict[str, Any]:
         shown.circuit,
         pareto,
         compared,
+        published=published.of(hamiltonian),
         e_min_below_ha=exact - search.environment.e_min,
     )
     rows = {"best": shown, "best_of_search": best, "greedy": greedy}
     rows |= {} if shortened is None else {"shortened": shortened}
     return {
         "title": f"{_name(hamiltonian)} on {hamiltonian.n_qubits} qubits",
-        "error_ha": shown.energy_ha - exact,
+        "headline": list(_HEADLINE),
+        "error_mha": 1e3 * (shown.energy_ha - exact),
         "greedy_success_rate": _rate(lines, exact - search.environment.e_min),
         "training_steps_per_s": search.steps / max(search.trained_s, 1e-9),
         **_head(hamiltonian, config),
@@ -62,7 +72,7 @@ def judge(search: Search, run: Run) -> dict[str, Any]:
         "final_threshold_ha": search.threshold.value_ha,
         "post_processed": processed,
         "shortened_in_search": config.shorten,
-        "circuits_tried": search.steps + search.tried,
+        "circuits_tried": circuits_tried,
         "pareto": pareto,
         "baselines": compared,
         "warnings": list(hamiltonian.facts.get("warnings", [])),
@@ -71,9 +81,9 @@ def judge(search: Search, run: Run) -> dict[str, Any]:
 
 
 def row_of(circuit: Circuit, energy_ha: float, exact_ha: float) -> dict[str, Any]:
-    """Energy, error (Hartree) and cost of a circuit, as results show them."""
-    error = {"energy_ha": energy_ha, "error_ha": energy_ha - exact_ha}
-    return {**error, **circuit.cost._asdict()}
+    """Cost, error and energy (Hartree) of a circuit, as results show them."""
+    energies = {"error_ha": energy_ha - exact_ha, "energy_ha": energy_ha}
+    return {**circuit.cost._asdict(), **energies}
 
 
 def _take_greedy(search: Search) -> Entry:
@@ -103,18 +113,19 @@ def _best(archive: Archive, target_ha: float) -> Entry:
 
 
 def _shortened(search: Search, target_ha: float) -> Entry | None:
-    """The cheapest circuit once gates are removed from the search's; None if none is good."""
-    hamiltonian, seed = search.environment.hamiltonian, search.config.seed
-    good = [entry for entry in search.archive if entry.energy_ha < target_ha][:_SHORTENED]
+    """The cheapest circuit once some of the search's are annealed; None if none is good."""
+    environment = search.environment
+    found = [*search.archive, *search.shortened]
+    good = sorted((e for e in found if e.energy_ha < target_ha), key=lambda e: e.price)
     if not good:
         return None
-    shorter = Archive()
-    for entry in search.shortened:
-        shorter.add(entry)
-    for entry in good:
-        found = postprocessing.shorten(entry.circuit, hamiltonian, target_ha, seed)
-        shorter.add(Entry(found.energy_ha, found.circuit, entry.episode))
-    return shorter.best(target_ha)
+    gates, generator = environment.actions.gates, rng.generator(search.config.seed, "annealing")
+    deepest = min(good, key=lambda e: e.energy_ha)
+    cheaper = Archive()
+    for start in (good[0].circuit, grown(good[0].circuit, gates), grown(deepest.circuit, gates)):
+        changed = anneal(start, environment.hamiltonian, target_ha, gates, generator, _MOVES)
+        cheaper.add(Entry(changed.energy_ha, changed.circuit, good[0].episode))
+    return cheaper.best(target_ha)
 
 
 def _name(hamiltonian: Hamiltonian) -> str:
@@ -150,14 +161,17 @@ def _rate(lines: Sequence[Mapping[str, Any]], offset_ha: float) -> float | None:
 
 def _notes(hamiltonian: Hamiltonian, config: VqeSearchConfig, processed: bool) -> list[str]:
     space = hamiltonian.facts.get("exact_in", "operator of the file")
-    notes = [f"Errors are measured from the lowest eigenvalue of the {space}, not of nature."]
+    notes = [
+        f"Errors are measured from the lowest eigenvalue of the {space}, not of nature.",
+        "A baseline's seconds are those that it took when it was computed for this operator first.",
+    ]
     if config.shorten:
         notes.append(
-            "Gates were removed from circuits that succeeded, and episodes began with part of what "
-            "was left (shorten=false does without)."
+            "Circuits that succeeded were annealed (gates removed, inserted, exchanged, moved at "
+            "random), and episodes began with part of what that left (shorten=false does without)."
         )
     if processed:
-        notes.append("The best circuit is post-processed; best_of_search is what the search found.")
+        notes.append("The best circuit is post-processed: best_of_search, annealed once more.")
     else:
-        notes.append("shortened: what removing gates from the search's circuits would give.")
+        notes.append("shortened: what annealing the search's circuits once more would give.")
     return notes

@@ -13,15 +13,15 @@ import torch
 from toolkit.core.rng import Streams
 from toolkit.core.run import Run
 from toolkit.vqe.agent import Agent
+from toolkit.vqe.annealing import anneal
 from toolkit.vqe.archive import Archive, Entry
 from toolkit.vqe.config import VqeSearchConfig
 from toolkit.vqe.curriculum import Threshold
 from toolkit.vqe.environment import Environment, Observation, Step
-from toolkit.vqe.postprocessing import shorten
 from toolkit.vqe.replay import Moment, Replay, joined
 
-_SHORTENED = 3  # circuits of an episode, the cheapest, that gates are removed from
-_RESTARTS = 2  # starts of the angles in doing so
+_ANNEALED = 1  # circuits of an episode, the cheapest, that are annealed
+_MOVES = 2000  # of it
 
 
 class Search:
@@ -74,7 +74,8 @@ class Search:
         losses: list[float] = []
         lowest, reward, step = np.inf, 0.0, None
         while step is None or not step.done:
-            action = begun.pop(0) if begun else self._act(seen, epsilon)
+            returned = self._taken_next(begun)
+            action = self._act(seen, epsilon) if returned is None else returned
             step = self.environment.step(action)
             moments.append(Moment(seen, action, step.reward, self.environment.legal()))
             seen = self.environment.observation()
@@ -112,17 +113,33 @@ class Search:
         chosen = self.environment.actions_of(pool[random.integers(len(pool))].circuit)
         return chosen[: random.integers(min(len(chosen), most) + 1)]
 
+    def _taken_next(self, begun: list[int]) -> int | None:
+        """The next action of those to return by, taken off them; None once there is none.
+
+        Gates on other wires may come before a gate that is not legal yet, so that a circuit from
+        elsewhere is built in an order that the masks allow; what fits nowhere is left out.
+        """
+        legal, gates = self.environment.legal(), self.environment.actions.gates
+        while begun:
+            used: set[int] = set()
+            for k, action in enumerate(begun):
+                if legal[action] and used.isdisjoint(gates[action].wires):
+                    return begun.pop(k)
+                used.update(gates[action].wires)
+            begun.pop(0)
+        return None
+
     def _good(self, archive: Archive) -> list[Entry]:
         below = self.environment.e_min + self.threshold.value_ha
         return [entry for entry in archive if entry.energy_ha < below]
 
     def _shorten(self, episode: int) -> None:
-        """Remove gates from the cheapest circuits of this episode that succeed."""
+        """Anneal the cheapest circuits of this episode that succeed."""
+        environment, generator = self.environment, self.streams.numpy("annealing")
         new = [entry for entry in self._good(self.archive) if entry.episode == episode]
-        below = self.environment.e_min + self.threshold.value_ha
-        for entry in new[:_SHORTENED]:
-            hamiltonian = self.environment.hamiltonian
-            found = shorten(entry.circuit, hamiltonian, below, self.config.seed, _RESTARTS)
+        below, gates = environment.e_min + self.threshold.value_ha, environment.actions.gates
+        for entry in new[:_ANNEALED]:
+            found = anneal(entry.circuit, environment.hamiltonian, below, gates, generator, _MOVES)
             self.shortened.add(Entry(found.energy_ha, found.circuit, episode))
 
     def _act(self, seen: Observation, epsilon: float) -> int:

@@ -1,8 +1,11 @@
 """The hot kernel: energy and exact gradient of a circuit as state vectors, compiled by numba.
 
-A state is (planes, 2**n) float64: one plane while all amplitudes are real (X, RY, CNOT), a second
-for imaginary parts once RX or RZ appear. Qubit 0 is the most significant bit. The gradient is the
-adjoint method (Jones and Gacon 2020, arXiv 2009.02823): one pass forward, one back.
+A state is float64: 2**n real parts and, once RX or RZ appear (X, RY and CNOT keep amplitudes real),
+2**n imaginary parts after them. Qubit 0 is the most significant bit. The gradient is the adjoint
+method (Jones and Gacon 2020, arXiv 2009.02823): one pass forward, one back.
+
+A gate is one loop over its pairs of amplitudes, whose indices are made from bits: on few qubits
+the nested loops over blocks that need none cost more.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from toolkit.vqe.hamiltonian import Hamiltonian
 Floats = NDArray[np.float64]
 Gates = NDArray[np.int64]  # (gates, 3): code, wire, second wire, as in Circuit.encoded
 Operator = tuple[NDArray[np.int64], Floats]  # as Hamiltonian.diagonals
+Index = np.uint64  # unsigned: nothing is spent on Python's negative indices
 
+_ZERO, _ONE, _TWO = np.uint64(0), np.uint64(1), np.uint64(2)
 _X, _RX, _RY, _RZ, _CNOT = (CODES[name] for name in ("X", "RX", "RY", "RZ", "CNOT"))
 
 compiled = numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"}, nogil=True)
@@ -28,7 +33,7 @@ compiled = numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"
 
 @compiled
 def planes_of(gates: Gates) -> int:
-    """1 if the circuit keeps amplitudes real, else 2."""
+    """1 if the circuit keeps amplitudes real, else 2: real parts, then imaginary ones."""
     for k in range(len(gates)):
         if gates[k, 0] == _RX or gates[k, 0] == _RZ:
             return 2
@@ -36,85 +41,110 @@ def planes_of(gates: Gates) -> int:
 
 
 @compiled
-def turn(state: Floats, code: int, step: int, cos: float, sin: float) -> None:
+def bit(n_qubits: int, wire: int) -> Index:
+    """The bit of ``wire`` in the index of an amplitude."""
+    return np.uint64(1 << (n_qubits - 1 - wire))
+
+
+@compiled
+def without(one: Index, k: int | Index) -> Index:
+    """The ``k``-th of the indices that do not have the bit ``one``."""
+    return np.uint64(k) + (np.uint64(k) & ~(one - _ONE))
+
+
+@compiled
+def turn(state: Floats, code: int, step: Index, cos: float, sin: float) -> None:
     """Apply exp(-i angle P / 2) in place; ``step`` is the wire's bit, cos and sin of angle / 2."""
-    planes, size = state.shape
+    half = np.uint64(len(state)) >> _ONE  # RX and RZ: where the imaginary parts begin
     if code == _RY:
-        for p in range(planes):
-            for block in range(0, size, 2 * step):
-                for i in range(block, block + step):
-                    zero, one = state[p, i], state[p, i + step]
-                    state[p, i] = cos * zero - sin * one
-                    state[p, i + step] = sin * zero + cos * one
+        for k in range(half):
+            i = without(step, k)
+            j = i | step
+            zero, one = state[i], state[j]
+            state[i] = cos * zero - sin * one
+            state[j] = sin * zero + cos * one
     elif code == _RX:
-        for block in range(0, size, 2 * step):
-            for i in range(block, block + step):
-                j = i + step
-                zero, zero_im, one, one_im = state[0, i], state[1, i], state[0, j], state[1, j]
-                state[0, i] = cos * zero + sin * one_im
-                state[1, i] = cos * zero_im - sin * one
-                state[0, j] = cos * one + sin * zero_im
-                state[1, j] = cos * one_im - sin * zero
+        for k in range(half >> _ONE):
+            i = without(step, k)
+            j = i | step
+            i_im, j_im = i + half, j + half
+            zero, zero_im, one, one_im = state[i], state[i_im], state[j], state[j_im]
+            state[i] = cos * zero + sin * one_im
+            state[i_im] = cos * zero_im - sin * one
+            state[j] = cos * one + sin * zero_im
+            state[j_im] = cos * one_im - sin * zero
     else:
-        for block in range(0, size, 2 * step):
-            for i in range(block, block + step):
-                j = i + step
-                zero, zero_im, one, one_im = state[0, i], state[1, i], state[0, j], state[1, j]
-                state[0, i] = cos * zero + sin * zero_im
-                state[1, i] = cos * zero_im - sin * zero
-                state[0, j] = cos * one - sin * one_im
-                state[1, j] = cos * one_im + sin * one
+        for k in range(half >> _ONE):
+            i = without(step, k)
+            j = i | step
+            i_im, j_im = i + half, j + half
+            zero, zero_im, one, one_im = state[i], state[i_im], state[j], state[j_im]
+            state[i] = cos * zero + sin * zero_im
+            state[i_im] = cos * zero_im - sin * zero
+            state[j] = cos * one - sin * one_im
+            state[j_im] = cos * one_im + sin * one
 
 
 @compiled
 def flip(state: Floats, code: int, n_qubits: int, wire: int, target: int) -> None:
     """Apply X on ``wire``, or CNOT from ``wire`` to ``target``, in place."""
-    planes, size = state.shape
+    size = np.uint64(len(state))
     if code == _X:
-        step = 1 << (n_qubits - 1 - wire)
-        for p in range(planes):
-            for block in range(0, size, 2 * step):
-                for i in range(block, block + step):
-                    state[p, i], state[p, i + step] = state[p, i + step], state[p, i]
+        step = bit(n_qubits, wire)
+        for k in range(size >> _ONE):
+            i = without(step, k)
+            j = i | step
+            state[i], state[j] = state[j], state[i]
         return
-    control, step = 1 << (n_qubits - 1 - wire), 1 << (n_qubits - 1 - target)
+    control, step = bit(n_qubits, wire), bit(n_qubits, target)
     high, low = max(control, step), min(control, step)
-    for p in range(planes):
-        for outer in range(control & high, size, 2 * high):
-            for middle in range(outer + (control & low), outer + high, 2 * low):
-                for i in range(middle, middle + low):
-                    state[p, i], state[p, i + step] = state[p, i + step], state[p, i]
+    for k in range(size >> _TWO):
+        i = without(high, without(low, k)) | control
+        j = i | step
+        state[i], state[j] = state[j], state[i]
 
 
 @compiled
 def run(state: Floats, gates: Gates, halves: Floats, n_qubits: int) -> None:
     """Apply ``gates`` to |0…0>, in place; ``halves`` (2, rotations) are cos and sin of angle/2."""
     state[:] = 0.0
-    state[0, 0] = 1.0
+    state[0] = 1.0
     r = 0
     for k in range(len(gates)):
         code, wire = gates[k, 0], gates[k, 1]
         if code in (_X, _CNOT):
             flip(state, code, n_qubits, wire, gates[k, 2])
         else:
-            turn(state, code, 1 << (n_qubits - 1 - wire), halves[0, r], halves[1, r])
+            turn(state, code, bit(n_qubits, wire), halves[0, r], halves[1, r])
             r += 1
 
 
 @compiled
 def apply(masks: NDArray[np.int64], diagonals: Floats, state: Floats, out: Floats) -> float:
     """``out = H state``; returns the energy <state|H|state>."""
-    planes, size = state.shape
+    size = np.uint64(diagonals.shape[1])
     out[:] = 0.0
-    for m in range(len(masks)):
-        mask = masks[m]
-        for p in range(planes):
+    for start in range(_ZERO, np.uint64(len(state)), size):
+        for m in range(np.uint64(len(masks))):
+            mask = np.uint64(masks[m])
             for i in range(size):
-                out[p, i] += diagonals[m, i] * state[p, i ^ mask]
+                out[start + i] += diagonals[m, i] * state[start + (i ^ mask)]
     energy = 0.0
-    for p in range(planes):
-        for i in range(size):
-            energy += out[p, i] * state[p, i]
+    for i in range(np.uint64(len(state))):
+        energy += out[i] * state[i]
+    return energy
+
+
+@compiled
+def expectation(masks: NDArray[np.int64], diagonals: Floats, state: Floats) -> float:
+    """The energy <state|H|state> alone."""
+    size = np.uint64(diagonals.shape[1])
+    energy = 0.0
+    for start in range(_ZERO, np.uint64(len(state)), size):
+        for m in range(np.uint64(len(masks))):
+            mask = np.uint64(masks[m])
+            for i in range(size):
+                energy += diagonals[m, i] * state[start + i] * state[start + (i ^ mask)]
     return energy
 
 
@@ -127,27 +157,33 @@ def halved(angles: Floats, out: Floats) -> None:
 
 
 @compiled
-def overlap(left: Floats, state: Floats, code: int, step: int) -> float:
-    """Im <left| P |state> for the rotation axis P: with left = H state, the derivative of E."""
-    planes, size = state.shape
+def overlap(left: Floats, state: Floats, code: int, step: Index) -> float:
+    """Im <left| P |state> for the rotation axis P: with left = H state, the derivative of E.
+
+    Each axis returns by itself: numba then counts no references, which would double the time.
+    """
+    half = np.uint64(len(state)) >> _ONE
     total = 0.0
     if code == _RY:
-        for p in range(planes):
-            for block in range(0, size, 2 * step):
-                for i in range(block, block + step):
-                    total += left[p, i + step] * state[p, i] - left[p, i] * state[p, i + step]
-    elif code == _RX:
-        for block in range(0, size, 2 * step):
-            for i in range(block, block + step):
-                j = i + step
-                total += left[0, i] * state[1, j] - left[1, i] * state[0, j]
-                total += left[0, j] * state[1, i] - left[1, j] * state[0, i]
-    else:
-        for block in range(0, size, 2 * step):
-            for i in range(block, block + step):
-                j = i + step
-                total += left[0, i] * state[1, i] - left[1, i] * state[0, i]
-                total -= left[0, j] * state[1, j] - left[1, j] * state[0, j]
+        for k in range(half):
+            i = without(step, k)
+            j = i | step
+            total += left[j] * state[i] - left[i] * state[j]
+        return total
+    if code == _RX:
+        for k in range(half >> _ONE):
+            i = without(step, k)
+            j = i | step
+            i_im, j_im = i + half, j + half
+            total += left[i] * state[j_im] - left[i_im] * state[j]
+            total += left[j] * state[i_im] - left[j_im] * state[i]
+        return total
+    for k in range(half >> _ONE):
+        i = without(step, k)
+        j = i | step
+        i_im, j_im = i + half, j + half
+        total += left[i] * state[i_im] - left[i_im] * state[i]
+        total -= left[j] * state[j_im] - left[j_im] * state[j]
     return total
 
 
@@ -174,7 +210,7 @@ def descend(
             flip(left, code, n_qubits, wire, gates[k, 2])
             continue
         r -= 1
-        step = 1 << (n_qubits - 1 - wire)
+        step = bit(n_qubits, wire)
         gradient[r] = overlap(left, state, code, step)
         if r > 0:
             turn(state, code, step, halves[0, r], -halves[1, r])
@@ -185,11 +221,11 @@ def descend(
 @compiled
 def energy_of(gates: Gates, angles: Floats, n_qubits: int, operator: Operator) -> float:
     """Energy of a circuit in the operator's unit."""
-    state = np.empty((planes_of(gates), 1 << n_qubits))
+    state = np.empty(planes_of(gates) << n_qubits)
     halves = np.empty((2, len(angles)))
     halved(angles, halves)
     run(state, gates, halves, n_qubits)
-    return apply(operator[0], operator[1], state, np.empty_like(state))
+    return expectation(operator[0], operator[1], state)
 
 
 @compiled
@@ -197,7 +233,7 @@ def gradient_of(
     gates: Gates, angles: Floats, n_qubits: int, operator: Operator
 ) -> tuple[float, Floats]:
     """Energy of a circuit, and its derivatives by each angle."""
-    state = np.empty((planes_of(gates), 1 << n_qubits))
+    state = np.empty(planes_of(gates) << n_qubits)
     halves, gradient = np.empty((2, len(angles))), np.zeros(len(angles))
     halved(angles, halves)
     left = np.empty_like(state)
@@ -237,9 +273,10 @@ class Simulator:
     def state(self, circuit: Circuit) -> NDArray[np.complex128]:
         """Amplitudes (2**n,) of ``circuit``."""
         circuit = self.fits(circuit)
-        planes = np.zeros((planes_of(circuit.encoded), 2**self.n_qubits))
+        state = np.zeros(planes_of(circuit.encoded) << self.n_qubits)
         halves = np.stack([np.cos(circuit.angles / 2), np.sin(circuit.angles / 2)])
-        run(planes, circuit.encoded, halves, self.n_qubits)
-        imaginary = planes[1] if len(planes) == 2 else np.zeros(len(planes[0]))
+        run(state, circuit.encoded, halves, self.n_qubits)
+        planes = state.reshape(-1, 2**self.n_qubits)
+        imaginary = planes[1] if len(planes) == 2 else np.zeros_like(planes[0])
         amplitudes: NDArray[np.complex128] = planes[0] + 1j * imaginary
         return amplitudes

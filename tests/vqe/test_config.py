@@ -1,0 +1,37 @@
+"""What is refused before a run directory is made."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.core.errors import ConfigError
+from toolkit.vqe import operator_files
+from toolkit.vqe.config import VqeSearchConfig, prepare
+from toolkit.vqe.hamiltonian import Hamiltonian
+
+
+def config(environment=None, **molecule):
+    return VqeSearchConfig(molecule=molecule, environment=environment or {})
+
+
+def test_a_coupling_map_must_fit_the_qubits_that_tapering_leaves(molecule):
+    left = molecule("LiH", mapping="jw", taper=True).n_qubits
+    assert left < 6
+    for mapping in ("jw", "parity"):
+        tapered = {"name": "LiH", "mapping": mapping, "taper": True}
+        prepare(config({"coupling": f"0-{left - 1}"}, **tapered))
+        with pytest.raises(ConfigError, match=f"of {left} qubits"):
+            prepare(config({"coupling": f"0-{left}"}, **tapered))
+    prepare(config({"coupling": "0-5"}, name="LiH", mapping="jw"))
+    with pytest.raises(ConfigError, match="of 6 qubits"):
+        prepare(config({"coupling": "0-6"}, name="LiH", mapping="jw"))
+
+
+def test_a_start_at_hartree_fock_needs_its_bits_in_the_file(toy, tmp_path):
+    hartree_fock = {"start": "hartree-fock"}
+    operator_files.write(tmp_path / "with.json", toy)
+    operator_files.write(tmp_path / "without.json", Hamiltonian(2, toy.paulis, toy.coefficients))
+    prepare(config(hartree_fock, hamiltonian=tmp_path / "with.json"))
+    prepare(config(hamiltonian=tmp_path / "without.json"))
+    with pytest.raises(ConfigError, match="no Hartree-Fock state"):
+        prepare(config(hartree_fock, hamiltonian=tmp_path / "without.json"))
