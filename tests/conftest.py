@@ -28,6 +28,16 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def hsi_data() -> Path:
+    """Folder that holds ``hsi/``, the hyperspectral scenes; likewise."""
+    folder = _real_data()
+    if not (folder / "hsi" / "houston2018_roi.mat").is_file():
+        where = f"{folder / 'hsi'}; set TOOLKIT_TEST_DATA to run this test"
+        pytest.skip(f"no hyperspectral scenes at {where}")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the user's cache out of the tests: one for the whole session."""

@@ -1,6 +1,7 @@
 """Turn a finished sweep into a released model: one seed's weights or circuit, all seeds' figures.
 
     python tests/benchmarks/release.py SWEEP_DIR models/APPLICATION/NAME|FILE.json
+    python tests/benchmarks/release.py COMPARISON_DIR FILE.json
 
 Writes config.toml and the weights (of the first seed) or circuits (of the seed whose best one is
 the cheapest: depth, CNOTs, gates), and results.json; the card, README.md, is written by hand around
@@ -18,7 +19,7 @@ from typing import Any
 
 import tomli_w
 
-RELEASED = ("model.safetensors", "best.json", "hamiltonian.json", "pareto.json")
+RELEASED = ("model.safetensors", "model.json", "best.json", "hamiltonian.json", "pareto.json")
 COST = ("depth", "cnot", "gates", "error_ha")
 LOCAL = ("run", "trained_s", "steps", "stopped_by", "model_step")  # of the machine, not the method
 LONG = ("pareto",)  # in a file of its own
@@ -34,7 +35,7 @@ def results(sweep: Path) -> dict[str, Any]:
     first = _chosen(report)
     environment = json.loads((first / "env.json").read_text())
     return {
-        "command": "toolkit " + " ".join(report["command"]),
+        "command": _said(report["command"]),
         "python": environment["python"],
         "toolkit": environment["toolkit"],
         "packages": environment["packages"],
@@ -42,6 +43,26 @@ def results(sweep: Path) -> dict[str, Any]:
         "summary": _summary(report["summary"]),
         "seeds": [_kept(seed) for seed in seeds],
     }
+
+
+def comparison(folder: Path) -> dict[str, Any]:
+    """The table of a comparison with the command, versions and settings that made it."""
+    report = json.loads((folder / "result.json").read_text())
+    environment = json.loads(next(folder.glob("arms/*/env.json")).read_text())
+    kept = {key: report[key] for key in ("scene", "split", "rows")}
+    versions = {key: environment[key] for key in ("python", "toolkit", "packages")}
+    settings = tomllib.loads((folder / "config.toml").read_text())
+    return {"command": _said(report["command"]), **versions, "settings": settings, **kept}
+
+
+def _said(words: list[str]) -> str:
+    """The command without what only decides where it runs and how it answers."""
+    kept = [word for word in words if word != "--json"]
+    for option in ("--runs-dir", "--workers", "--data-dir"):
+        while option in kept:
+            place = kept.index(option)
+            del kept[place : place + 2]
+    return "toolkit " + " ".join(kept)
 
 
 def _kept(seed: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +94,8 @@ def main() -> None:
     parser.add_argument("sweep", type=Path)
     parser.add_argument("target", type=Path, help="a model's folder, or a JSON file for figures")
     options = parser.parse_args()
-    made = results(options.sweep)
+    is_sweep = (options.sweep / "sweep.json").is_file()
+    made = results(options.sweep) if is_sweep else comparison(options.sweep)
     if options.target.suffix == ".json":
         options.target.parent.mkdir(parents=True, exist_ok=True)
         options.target.write_text(json.dumps(made, indent=1) + "\n")

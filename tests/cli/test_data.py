@@ -44,7 +44,18 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "command", ["", "list", "info", "path", "verify", "fetch", "synthesize", "synthesize ecg"]
+    "command",
+    [
+        "",
+        "list",
+        "info",
+        "path",
+        "verify",
+        "fetch",
+        "synthesize",
+        "synthesize ecg",
+        "synthesize hsi",
+    ],
 )
 def test_every_help_has_examples(command):
     result = run(*command.split(), "--help")

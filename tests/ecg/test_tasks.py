@@ -20,6 +20,7 @@ from toolkit.core.metrics import ClassificationScores
 from toolkit.core.run import Run
 from toolkit.core.supervised import Supervised, predict
 from toolkit.core.trainer import Trainer
+from toolkit.core.weights import WEIGHTS
 from toolkit.ecg import database, tasks
 from toolkit.ecg.beats import CLASSES, aami_classes
 from toolkit.ecg.config import PRESETS, EcgTrainConfig
@@ -87,14 +88,14 @@ def test_other_data_than_those_of_the_start_are_refused(
 def saved(tmp_path: Path, config: EcgTrainConfig) -> Path:
     """A folder with an untrained model."""
     weights = tasks.study(config).network().state_dict()
-    safetensors.torch.save_file(dict(weights), tmp_path / tasks.WEIGHTS)
+    safetensors.torch.save_file(dict(weights), tmp_path / WEIGHTS)
     return tmp_path
 
 
 def test_weights_come_back(saved: Path, config: EcgTrainConfig) -> None:
     network = tasks.load_network(saved, tasks.study(config))
     assert not network.training
-    for name, tensor in safetensors.torch.load_file(saved / tasks.WEIGHTS).items():
+    for name, tensor in safetensors.torch.load_file(saved / WEIGHTS).items():
         assert torch.equal(network.state_dict()[name], tensor)
 
 
@@ -110,7 +111,7 @@ def test_weights_come_back(saved: Path, config: EcgTrainConfig) -> None:
 def test_weights_of_another_network_are_refused(
     saved: Path, config: EcgTrainConfig, change: Callable[..., Any], says: str
 ) -> None:
-    path = saved / tasks.WEIGHTS
+    path = saved / WEIGHTS
     safetensors.torch.save_file(change(safetensors.torch.load_file(path)), path)
     with pytest.raises(RunError, match=says):
         tasks.load_network(saved, tasks.study(config))
@@ -135,7 +136,7 @@ def header(text: str) -> bytes:
 def test_files_that_are_no_weights_are_refused(
     saved: Path, config: EcgTrainConfig, content: bytes
 ) -> None:
-    (saved / tasks.WEIGHTS).write_bytes(content)
+    (saved / WEIGHTS).write_bytes(content)
     with pytest.raises(RunError):
         tasks.load_network(saved, tasks.study(config))
 

@@ -300,6 +300,9 @@ def quick_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     monkeypatch.setattr(ecg_config, "PRESETS", presets)
     monkeypatch.setattr(demo, "VQE_S", 1.0)
+    tiny = ("network.residual.stem_channels=8", "network.residual.channels=[8]", "steps=2")
+    monkeypatch.setattr(demo, "HSI_PRETRAIN", tiny)
+    monkeypatch.setattr(demo, "HSI_FINETUNE", ("steps=2",))
 
 
 @pytest.mark.usefixtures("quick_demo")
@@ -310,16 +313,17 @@ def test_demo_ends_in_one_page(tmp_path: Path) -> None:
     text = page.read_text()
     assert "Synthetic records" in text
     assert "data:image/png;base64" in text
-    assert "LiH on 4 qubits" in text
+    assert "LiH on 4 qubits" in text and "Pre-training on indian_pines" in text
     states = [Run.open(Path(run)).status["state"] for run in found["runs"]]
-    assert states == ["finished", "paused"]  # the search stops at its time
+    assert states == [*["finished"] * 3, "paused"]  # the search stops at its time
 
 
 @pytest.mark.slow
 def test_the_whole_demo(tmp_path: Path) -> None:
     found = answer("demo", "--out", tmp_path / "demo")
-    ecg, vqe = (Run(Path(run)).result for run in found["runs"])
-    assert ecg is not None and vqe is not None
+    ecg, _, hsi, vqe = (Run(Path(run)).result for run in found["runs"])
+    assert ecg is not None and hsi is not None and vqe is not None
+    assert hsi["oa"] > 0.7  # of a map regularised in space
     assert ecg["macro_f1_nsv"] > 0.9  # synthetic beats are easy to tell apart
     assert vqe["best"]["error_ha"] < 1.6e-3
 
@@ -393,6 +397,12 @@ def _bounded(line: str) -> list[str]:
         return [*words, "--set", "steps=2", "--set", "baselines=['hartree-fock']"]
     if words[:2] == ["ecg", "train"] or words[0] == "sweep":
         words += ["--set", "steps=2", "--set", "batch_size=16"]
+    if words[0] == "hsi" and words[1] in ("pretrain", "train", "finetune"):
+        words += ["--set", "steps=2"]
+    if words[:2] == ["hsi", "compare"]:
+        few = ("rates=[1e-3]", "pretrain.steps=2", "train.steps=2", "networks=['hu2015']")
+        words = [word for word in words if word not in ("--networks", "all")]
+        words += ["--draws", "1", *(f"--set={text}" for text in few)]
     if words[:2] == ["runs", "resume"] and "--steps" in words:
         words[words.index("--steps") + 1] = "5"
     return [*words, "--seeds", "0", "--workers", "1"] if words[0] == "sweep" else words
@@ -404,12 +414,13 @@ def _examples(*kinds: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished search for LiH and ``best.json``, its circuit."""
+    """A folder with a finished search, its ``best.json``, and a finished classifier of a scene."""
     folder = tmp_path_factory.mktemp("searched")
     few = ("--set", "steps=3", "--set", "baselines=['hartree-fock']")
     answer("vqe", "search", *few, "--runs-dir", folder / "runs")
     (run,) = (folder / "runs").iterdir()
     shutil.copy(run / "best.json", folder)
+    answer("hsi", "train", "--network", "hu2015", "--set", "steps=2", "--runs-dir", folder / "runs")
     return folder
 
 

@@ -236,7 +236,7 @@ def test_a_run_in_use_is_refused(paused: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["ecg", "evaluate"], ["ecg", "plot"], ["runs", "resume"]])
-@pytest.mark.parametrize("facts", [{"app": "hsi"}, {"app": "../ecg"}, {"app": "core"}])
+@pytest.mark.parametrize("facts", [{"app": "sonar"}, {"app": "../ecg"}, {"app": "core"}])
 def test_runs_of_another_application_are_refused(
     words: list[str], facts: dict[str, str], finished: Path
 ) -> None:

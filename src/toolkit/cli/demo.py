@@ -10,6 +10,9 @@ import click
 from toolkit.cli.options import emit, json_option
 
 VQE_S = 60.0  # seconds that the search may take
+HSI_S = 40.0  # seconds that each training on the scene may take
+HSI_PRETRAIN = ("steps=200",)
+HSI_FINETUNE = ("steps=80", "regularise=10.0")
 
 
 @click.command()
@@ -33,16 +36,36 @@ def demo(out: Path, seed: int, as_json: bool) -> None:
     from toolkit.core import report
     from toolkit.core.run_report import make_report
 
-    runs = [_ecg(out, seed), _vqe(out, seed)]
+    runs = [_ecg(out, seed), *_hsi(out, seed), _vqe(out, seed)]
     page = report.combine(
         [make_report(run) for run in runs],
         "toolkit demo",
-        "Synthetic records, and a molecule from first principles, all made on this machine: it "
-        "shows what the commands do; the README says how well.",
+        "Synthetic records, a scene that comes with a dependency, and a molecule from first "
+        "principles: it shows what the commands do; the README says how well.",
     )
     path = report.write(page, out / "demo.html").resolve()
     summary = {"page": str(path), "runs": [str(run.path) for run in runs]}
     emit(summary, as_json, lambda: click.echo(f"\nOpen {path}"))
+
+
+def _hsi(out: Path, seed: int) -> list[Any]:
+    """Pre-training on the blocks of Indian Pines, then a map from 15 labelled pixels a class."""
+    from toolkit.cli import execution
+    from toolkit.core.distributed import Ranks
+    from toolkit.core.run import Run
+    from toolkit.hsi.config import pretrained
+
+    runs: list[Any] = []
+    for verb, own in (("pretrain", HSI_PRETRAIN), ("finetune", HSI_FINETUNE)):
+        built: dict[str, Any] = {}
+        if verb == "finetune":
+            built = {"base": pretrained(runs[0].path), "trunk": runs[0].path.resolve()}
+        config = execution.settings(
+            "hsi", verb, preset=None, config_file=None, sets=own, seed=seed, **built
+        )
+        runs.append(Run.create(out / "runs", "hsi", verb, config))
+        execution.train(runs[-1], config, HSI_S, Ranks())
+    return runs
 
 
 def _vqe(out: Path, seed: int) -> Any:
@@ -69,7 +92,7 @@ def _ecg(out: Path, seed: int) -> Any:
     records = out / "data" / f"ecg-{seed}"
     if not (records / "RECORDS").is_file():
         synthetic.write_records(records, records=12, minutes=5, seed=seed)
-    flags = {"data_dir": records, "seed": seed}
+    flags: dict[str, Any] = {"data_dir": records, "seed": seed}
     config = execution.settings(
         "ecg", "train", preset="synthetic", config_file=None, sets=(), **flags
     )

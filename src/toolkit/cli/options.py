@@ -83,7 +83,8 @@ class Spaced(click.ParamType[list[float]]):
         return [round(first + i * step, 9) for i in range(count)]
 
 
-def _apply(function: F, options: Sequence[Callable[[F], F]]) -> F:
+def apply_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    """``function`` with all ``options``, which its help shows in their order."""
     for option in reversed(options):
         function = option(function)
     return function
@@ -97,7 +98,7 @@ def invocation_options(function: F) -> F:
     devices = click.option(
         "--devices", type=click.IntRange(1), default=1, help="Processes that train together."
     )
-    return _apply(function, [max_time, devices])
+    return apply_options(function, [max_time, devices])
 
 
 def run_options(function: F) -> F:
@@ -133,7 +134,7 @@ def run_options(function: F) -> F:
         ),
         json_option,
     ]
-    return _apply(function, options)
+    return apply_options(function, options)
 
 
 def emit(result: Mapping[str, Any], as_json: bool, table: Callable[[], None] | None = None) -> None:

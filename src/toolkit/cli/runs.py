@@ -81,13 +81,15 @@ def show(run_name: str, runs_dir: Path, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_names", metavar="RUN...", nargs=-1, required=True)
 @click.option("--steps", type=click.IntRange(1), help="Move the run's end to this step.")
 @invocation_options
 @runs_dir_option
 @json_option
-def resume(run_name: str, steps: int | None, runs_dir: Path, as_json: bool, **how: Any) -> None:
-    """Go on with an unfinished run; a finished one is printed again.
+def resume(
+    run_names: tuple[str, ...], steps: int | None, runs_dir: Path, as_json: bool, **how: Any
+) -> None:
+    """Go on with unfinished runs, one after another; a finished one is printed again.
 
     Settings, seed and data stay what they were: only its end can be moved.
 
@@ -99,7 +101,8 @@ def resume(run_name: str, steps: int | None, runs_dir: Path, as_json: bool, **ho
     from toolkit.cli import execution
     from toolkit.core.run import resolve
 
-    execution.resume(resolve(run_name, runs_dir), steps=steps, as_json=as_json, **how)
+    for run in [resolve(name, runs_dir) for name in run_names]:
+        execution.resume(run, steps=steps, as_json=as_json, **how)
 
 
 @runs.command()

@@ -229,11 +229,7 @@ def lines_with_bands(
 ) -> Figure:
     """Curves with shaded intervals; ``references`` are named dashed horizontals."""
     figure, (ax,) = canvas()
-    for i, (name, curve) in enumerate(curves.items()):
-        colour, style = PALETTE[i % len(PALETTE)], ("-", "-.")[i // len(PALETTE) % 2]
-        ax.plot(curve.x, curve.middle, style, color=colour, linewidth=1.5, label=name)
-        if curve.low is not None and curve.high is not None:
-            ax.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+    draw_bands(ax, curves)
     dashes = ("--", ":", "-.")
     for (name, level), style in zip((references or {}).items(), cycle(dashes)):
         ax.axhline(level, color=INK, linewidth=0.9, linestyle=style, label=f"{name}: {level:g}")
@@ -242,6 +238,15 @@ def lines_with_bands(
     if len(curves) > 1 or references:
         _legend(ax, loc="upper left", bbox_to_anchor=(1.01, 1.02))  # beside, never over a curve
     return figure
+
+
+def draw_bands(ax: Axes, curves: Mapping[str, Band]) -> None:
+    """Curves with shaded intervals on ``ax``, in the palette's order."""
+    for i, (name, curve) in enumerate(curves.items()):
+        colour, style = PALETTE[i % len(PALETTE)], ("-", "-.")[i // len(PALETTE) % 2]
+        ax.plot(curve.x, curve.middle, style, color=colour, linewidth=1.5, label=name)
+        if curve.low is not None and curve.high is not None:
+            ax.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
 
 
 class Strip(TypedDict):

@@ -40,6 +40,8 @@ _PACKAGES = (
     "scikit-learn",
     "pydantic",
     "safetensors",
+    "tensorly",
+    "spectral",
     "pennylane",
     "numba",
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -58,7 +58,8 @@ class Problem:
     ``loss`` maps (outputs, targets) to the mean over the examples. ``evaluate`` and ``finish``
     get the model that would be released (the averaged one where weights are averaged).
     ``weights`` (one an example) make sampling random with replacement; without them every
-    epoch visits each example once in a random order.
+    epoch visits each example once in a random order. ``rates`` are shares of the learning rate of
+    parameters by how their names begin; what is not named learns at the full rate.
     """
 
     model: nn.Module
@@ -67,6 +68,15 @@ class Problem:
     evaluate: Callable[[nn.Module], Mapping[str, float]]
     finish: Callable[[nn.Module, Run], Mapping[str, Any]]
     weights: NDArray[np.float64] | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The model's parameters, grouped by their share of the learning rate."""
+        shares: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            share = next((s for start, s in self.rates.items() if name.startswith(start)), 1.0)
+            shares.setdefault(share, []).append(parameter)
+        return [{"params": params, "share": share} for share, params in shares.items()]
 
 
 class Supervised:
@@ -87,7 +97,7 @@ class Supervised:
         self.model = problem.model.to(device)
         self._parallel = self.ranks.wrap(self.model)
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
+            problem.groups(),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
             foreach=True,
@@ -145,7 +155,7 @@ class Supervised:
         share = i / (self.settings.schedule_steps or self.settings.steps)
         rate = self.settings.learning_rate * rate_factor(share, self.settings)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
 
     def evaluate(self, i: int) -> Mapping[str, float]:
         """The problem's own figures, without changing any state."""

@@ -229,7 +229,8 @@ def _is_file(path: Path) -> bool:
 def _not_found(wanted: Dataset, roots: list[Path]) -> DataError:
     looked = [str(path) for root in roots for path in (root / wanted.folder, root)]
     none = "no folder: TOOLKIT_DATA is not set and this user has no home folder"
-    hint = f"toolkit data fetch {wanted.name}  (downloads {wanted.size / 1e6:.0f} MB), "
+    size = f"{wanted.size / 1e6:.0f} MB" if wanted.size else "size not known"
+    hint = f"toolkit data fetch {wanted.name}  (downloads: {size}), "
     hint += "or --data-dir DIR if you have it"
     if wanted.application == "ecg":
         hint += (

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-from safetensors import SafetensorError
 from torch import nn
 
-from toolkit.core import rng
+from toolkit.core import rng, weights
 from toolkit.core.distributed import Ranks, resolve_device
-from toolkit.core.errors import ConfigError, RunError
-from toolkit.core.files import write_atomic
+from toolkit.core.errors import ConfigError
 from toolkit.core.run import Run
 from toolkit.core.supervised import Problem, Supervised, load_weights, predict
 from toolkit.ecg import database
@@ -23,8 +19,6 @@ from toolkit.ecg.evaluation import BEAT_SCORES
 from toolkit.ecg.figures import draw
 from toolkit.ecg.fragment_study import fragment_study
 from toolkit.ecg.study import Floats, Labels, Study
-
-WEIGHTS = "model.safetensors"
 
 
 def study(config: EcgTrainConfig) -> Study:
@@ -67,8 +61,7 @@ def _validate(chosen: Study, model: nn.Module, ranks: Ranks) -> dict[str, float]
 
 
 def _finish(chosen: Study, config: EcgTrainConfig, model: nn.Module, run: Run) -> dict[str, Any]:
-    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_atomic(run.path / WEIGHTS, safetensors.torch.save(weights))
+    weights.write(run.path, model)
     part = _judged(chosen)
     scores, decided, probabilities = _score(chosen, config, model, part)
     draw(run, chosen, part, decided, probabilities)
@@ -139,14 +132,6 @@ def load_network(folder: Path, chosen: Study) -> nn.Module:
     Raises:
         RunError: the weights are missing, damaged or of another network.
     """
-    path = folder / WEIGHTS
-    try:
-        weights: Mapping[str, Any] = safetensors.torch.load(path.read_bytes())
-    except FileNotFoundError as error:
-        hint = f"toolkit runs resume {folder}"
-        raise RunError("there is no finished model", where=str(path), hint=hint) from error
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise RunError(f"cannot read the weights: {error}", where=str(path)) from error
     network = chosen.network()
-    load_weights(network, weights)
+    load_weights(network, weights.read(folder))
     return network.eval()

@@ -1,0 +1,1 @@
+"""Hyperspectral classifiers pre-trained on artificial labels (Masarczyk et al. 2020)."""

@@ -1,0 +1,166 @@
+"""Settings of ``toolkit hsi``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from toolkit.core.config import Config, Layer, load, read_toml
+from toolkit.core.errors import ConfigError
+from toolkit.core.supervised import SupervisedConfig
+from toolkit.hsi.network_config import NetworkConfig
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class ArtificialConfig(Config):
+    """The labels that pre-training learns to tell apart."""
+
+    kind: Literal["grid", "kmeans", "permuted"] = Field(
+        "grid", description="blocks of the image; or a control: clusters, blocks permuted"
+    )
+    blocks: tuple[int, ...] = Field(
+        (5,), min_length=1, description="sides of the blocks in pixels; a head for each"
+    )
+    shifts: int = Field(1, ge=1, description="copies of each grid, shifted evenly; 1 = itself")
+
+
+class AugmentationConfig(Config):
+    """Random changes of what a network is trained on; amounts in deviations of each band."""
+
+    flips: bool = Field(True, description="mirror and turn patches at random")
+    noise: float = Field(0.0, ge=0, description="deviation of white noise")
+    gain: float = Field(0.0, ge=0, lt=1, description="relative change of illumination, ±")
+    band_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the bands, neighbours, set to their mean, at most"
+    )
+
+
+class TransductiveConfig(Config):
+    """Learning from the scene's unlabelled pixels too, test pixels among them but no label."""
+
+    batch_size: int = Field(0, ge=0, description="unlabelled pixels in a step; 0 = none")
+    confidence: float = Field(
+        0.95, gt=0, lt=1, description="of the pseudo-labels that are learnt from"
+    )
+    weight: float = Field(1.0, gt=0, description="of their loss beside the labelled pixels'")
+
+
+class SceneConfig(SupervisedConfig):
+    """What every run on a scene has."""
+
+    scene: str = Field("indian_pines", description="of the registry, or a file with a cube")
+    labels: Path | None = Field(None, description="label map or list of pixels; a scene's own else")
+    variable: str | None = Field(None, description="of a .mat file that holds several")
+    labels_variable: str | None = Field(None, description="likewise of the labels")
+    drop_bands: Literal["none", "bad"] = Field("none", description="bad: leave dead bands out")
+    network: NetworkConfig = NetworkConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+
+
+class SplitConfig(Config):
+    """Which labelled pixels are learnt from and which are tested."""
+
+    kind: Literal["random", "disjoint", "given"] = Field(
+        "random", description="random leaks neighbours; disjoint is the one to quote"
+    )
+    per_class: int = Field(15, ge=1, description="training pixels of each class")
+    draw: int | None = Field(None, ge=0, description="seed of the split; the run's if unset")
+    patch: int | None = Field(
+        None, ge=1, description="largest patch that a disjoint split keeps apart; the network's"
+    )
+    block: int | None = Field(None, ge=1, description="side of its blocks; three patches if unset")
+    train_map: Path | None = Field(None, description="given: map of the training pixels")
+    test_map: Path | None = Field(None, description="given: map of the test pixels")
+    validation: float = Field(
+        0.0, ge=0, lt=1, description="share of the training pixels judged instead of the test"
+    )
+
+
+class HsiPretrainConfig(SceneConfig):
+    """Everything that decides a pre-training."""
+
+    steps: int = Field(2000, ge=1, description="batches")
+    batch_size: int = Field(16, ge=1, description="crops in a batch")
+    crop: int = Field(12, ge=1, description="side of a crop in pixels, all of which are learnt")
+    artificial: ArtificialConfig = ArtificialConfig()
+    inductive: SplitConfig | None = Field(
+        None, description="see the training blocks of this disjoint split alone"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.inductive is not None and self.inductive.kind != "disjoint":
+            raise ValueError("inductive.kind must be disjoint: only that has training blocks")
+        return self
+
+
+class HsiTrainConfig(SceneConfig):
+    """Everything that decides a classifier, trained from scratch."""
+
+    steps: int = Field(600, ge=1, description="batches")
+    batch_size: int = Field(64, ge=1, description="labelled pixels in a batch")
+    evaluate_every: int = Field(10_000, ge=1, description="steps between evaluations")
+    split: SplitConfig = SplitConfig()
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    transductive: TransductiveConfig = TransductiveConfig()
+    regularise: float = Field(
+        0.0, ge=0, description="strength of the map's spatial regularisation; 0 = none"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        maps = (self.split.train_map, self.split.test_map)
+        if (self.split.kind == "given") != (None not in maps):
+            raise ValueError("split.kind = given and both split.train_map and test_map go together")
+        return self
+
+
+class HsiFinetuneConfig(HsiTrainConfig):
+    """Everything that decides a classifier on a pre-trained trunk."""
+
+    trunk: Path = Field(description="folder of the pre-trained model")
+    restandardise: bool = Field(
+        False, description="mean and deviation of this scene instead of the trunk's"
+    )
+    trunk_rate: float = Field(
+        1.0, ge=0, description="learning rate of the trunk, share of the head's"
+    )
+
+
+CONFIGS: dict[str, type[SceneConfig]] = {
+    "pretrain": HsiPretrainConfig,
+    "train": HsiTrainConfig,
+    "finetune": HsiFinetuneConfig,
+}
+DEFAULT_PRESETS = {"pretrain": "blocks", "train": "few-labels", "finetune": "few-labels"}
+
+
+def pretrained(folder: Path) -> Layer:
+    """What a classifier on the pre-trained trunk in ``folder`` inherits of its settings.
+
+    Raises:
+        RunError: no pre-training is there.
+    """
+    config = load(HsiPretrainConfig, file=folder / "config.toml")
+    kept = ("scene", "labels", "variable", "labels_variable", "drop_bands", "network", "data_dir")
+    return str(folder), config.model_dump(mode="json", include=set(kept), exclude_none=True)
+
+
+def classifier(folder: Path) -> HsiTrainConfig:
+    """The settings of the classifier in ``folder``, fine-tuned or trained from scratch.
+
+    Raises:
+        ConfigError: it is a pre-trained trunk, which has no classes of its own.
+    """
+    path = folder / "config.toml"
+    settings = read_toml(path)
+    if "split" not in settings:
+        raise ConfigError(
+            "a pre-trained trunk has no classes yet",
+            where=str(folder),
+            hint=f"toolkit hsi finetune {folder} --per-class 15",
+        )
+    return load(HsiFinetuneConfig if "trunk" in settings else HsiTrainConfig, file=path)

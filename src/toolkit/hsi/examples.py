@@ -1,0 +1,120 @@
+"""Patches and crops of a scene as the batches of a supervised task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from toolkit.core.supervised import Indices
+from toolkit.hsi.augmentation import augment, turned
+from toolkit.hsi.config import AugmentationConfig
+from toolkit.hsi.reading import windows
+from toolkit.hsi.scene import Cube
+from toolkit.hsi.standardisation import Statistics
+
+IGNORED = -100  # target of a pixel that is not learnt from, as in torch's cross-entropy
+Targets = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Some pixels of a scene with their windows: (B, bands, side, side) and targets (B, 1, 1).
+
+    Attributes:
+        cube: (rows, columns, bands).
+        places: (n, 2) row and column of each pixel.
+        targets: (n,) class ids from 0.
+        patch: side of the windows.
+        statistics: of each band, the unit of augmentation.
+        augmentation: of training batches.
+    """
+
+    cube: Cube
+    places: NDArray[np.int64]
+    targets: Targets
+    patch: int
+    statistics: Statistics
+    augmentation: AugmentationConfig
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def batch(
+        self, indices: Indices, generator: np.random.Generator | None
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Windows around the pixels ``indices``; augmented when a generator is given."""
+        rows, columns = self.places[indices].T
+        x_BHWC = windows(self.cube, rows, columns, self.patch)
+        if generator is not None:
+            x_BHWC = augment(x_BHWC, self.statistics, self.augmentation, generator)
+            x_BHWC = turned(x_BHWC, generator) if self.augmentation.flips else x_BHWC
+        return (channels_first(x_BHWC),), torch.from_numpy(self.targets[indices, None, None])
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Square crops, every pixel of which has a target for each labelling.
+
+    Batches are windows (B, bands, crop + patch - 1, crop + patch - 1) and targets (B, labellings,
+    crop, crop). A crop is named by its upper left pixel.
+
+    Attributes:
+        cube: (rows, columns, bands).
+        planes: (labellings, rows, columns) class ids, below 0 where there is nothing to learn.
+        crop: side in pixels.
+        patch, statistics, augmentation: as of :class:`Pixels`.
+    """
+
+    cube: Cube
+    planes: NDArray[np.int32]
+    crop: int
+    patch: int
+    statistics: Statistics
+    augmentation: AugmentationConfig
+
+    @property
+    def _free(self) -> tuple[int, int]:
+        rows, columns = self.planes.shape[1:]
+        return max(rows - self.crop + 1, 1), max(columns - self.crop + 1, 1)
+
+    def __len__(self) -> int:
+        return self._free[0] * self._free[1]
+
+    def batch(
+        self, indices: Indices, generator: np.random.Generator | None
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Crops by number, in rows from the upper left; augmented when a generator is given."""
+        top, left = np.unravel_index(indices, self._free)
+        targets = np.stack([self._targets(*place) for place in zip(top, left)])
+        middle, margin = self.crop // 2, self.patch // 2
+        side = self.crop + 2 * margin
+        x_BHWC = windows(self.cube, top + middle, left + middle, side | 1)[:, :side, :side]
+        if generator is not None:
+            x_BHWC = augment(x_BHWC, self.statistics, self.augmentation, generator)
+            if self.augmentation.flips:
+                x_BHWC, targets = _turned_together(x_BHWC, targets, generator)
+        return (channels_first(x_BHWC),), torch.from_numpy(targets)
+
+    def _targets(self, top: int, left: int) -> Targets:
+        part = self.planes[:, top : top + self.crop, left : left + self.crop]
+        gap = [(0, 0), *((0, self.crop - n) for n in part.shape[1:])]
+        filled = np.pad(part, gap, constant_values=-1).astype(np.int64)
+        return np.where(filled < 0, IGNORED, filled)
+
+
+def _turned_together(
+    x_BHWC: NDArray[np.float32], targets_BGHW: Targets, generator: np.random.Generator
+) -> tuple[NDArray[np.float32], Targets]:
+    state = generator.bit_generator.state
+    x_BHWC = turned(x_BHWC, generator)
+    generator.bit_generator.state = state  # the same turns for the targets
+    return x_BHWC, turned(targets_BGHW.transpose(0, 2, 3, 1), generator).transpose(0, 3, 1, 2)
+
+
+def channels_first(x_BHWC: NDArray[np.float32]) -> Tensor:
+    """(B, H, W, C) as a (B, C, H, W) tensor in channels-last memory, without a copy."""
+    return torch.from_numpy(np.ascontiguousarray(x_BHWC)).permute(0, 3, 1, 2)

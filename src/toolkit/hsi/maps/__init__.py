@@ -1,0 +1,1 @@
+"""Maps of whole scenes: made, smoothed, drawn and written."""

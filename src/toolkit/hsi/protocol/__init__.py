@@ -1,0 +1,1 @@
+"""Splits, their proofs, and whole comparisons of arms on them."""

@@ -1,0 +1,188 @@
+"""Arms against each other on the same splits: what artificial labels gain over none.
+
+Each cell is an ordinary run directory below the comparison's folder, so that a stopped comparison
+goes on where it was and every figure can be traced. In turn: trunks are pre-trained; learning rates
+are chosen for each network, arm and number of training pixels on a validation half of *training*
+pixels; then every arm runs on every draw.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.core.config import RunConfig, validate
+from toolkit.core.errors import CheckFailedError
+from toolkit.core.executor import Executor, Job, stopped_by_signals
+from toolkit.core.files import saving, write_atomic, write_json
+from toolkit.core.progress import Progress
+from toolkit.core.run import Run
+from toolkit.hsi.config import CONFIGS, SceneConfig
+from toolkit.hsi.network_config import NetworkConfig, patch_of
+from toolkit.hsi.protocol.compare_config import TRAINED, CompareConfig
+
+_BATCH = 10  # runs of one process: starting one costs as much as a small run
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the comparison."""
+
+    path: Path
+    verb: str
+    config: RunConfig
+
+    @property
+    def result(self) -> Mapping[str, Any] | None:
+        """What it gave, if it is finished."""
+        return Run(self.path).result if (self.path / "result.json").is_file() else None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network, an arm and a number of training pixels of each class."""
+
+    network: str
+    arm: str
+    per_class: int
+
+    @property
+    def name(self) -> str:
+        """For folders."""
+        return f"{self.network}-{self.arm}-{self.per_class}"
+
+
+class Comparison:
+    """All cells of ``config`` below ``folder``, and how to run them."""
+
+    def __init__(self, folder: Path, config: CompareConfig, progress: Progress) -> None:
+        self.folder, self.config, self.progress = folder, config, progress
+        networks = [NetworkConfig(name=name) for name in config.networks]
+        own = config.train.split.patch or 1
+        self.patch = max(own, *map(patch_of, networks))  # the same disjoint split for all
+        trained = [arm for arm in config.arms if arm != "svm"]
+        self.points = [
+            Point(*place) for place in product(config.networks, trained, config.per_class)
+        ]
+
+    def run(self, executor: Executor) -> dict[str, float]:
+        """Run every cell that is not finished; returns the chosen learning rates by point.
+
+        Raises:
+            CheckFailedError: a cell failed; names its log.
+            InterruptedRunError: a signal came; the same command goes on.
+        """
+        with saving(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.folder / "config.toml", self.config.to_toml())
+        with Run(self.folder).locked():
+            self._work(executor, "pre-training", list(self._pretrainings()))
+            self._work(executor, "learning rates", list(self._choices()))
+            rates = {point.name: self._rate(point) for point in self.points}
+            self._work(executor, "arms", [c for p in self.points for c in self.cells(p, rates)])
+        write_json(self.folder / "rates.json", rates)
+        return rates
+
+    def cells(self, point: Point, rates: Mapping[str, float]) -> list[Cell]:
+        """The cells of a point, one a draw."""
+        return [
+            self._cell(f"arms/{point.name}-draw-{draw}", point, draw, rates[point.name])
+            for draw in range(self.config.draws)
+        ]
+
+    def _pretrainings(self) -> Iterator[Cell]:
+        for network, arm in product(self.config.networks, self.config.arms):
+            if arm not in TRAINED:
+                continue
+            count = self.config.draws if arm == "inductive" else self.config.pretrainings
+            for seed in range(count):
+                own: dict[str, Any] = {"network": {"name": network}, "seed": seed}
+                own["artificial"] = {"kind": TRAINED[arm]}
+                if arm == "inductive":
+                    own["inductive"] = {**self._split(self.config.per_class[0]), "draw": seed}
+                path = self._trunk(network, arm, seed)
+                yield self._made(path, "pretrain", self.config.settings_of("pretrain"), own)
+
+    def _choices(self) -> Iterator[Cell]:
+        if len(self.config.rates) > 1:
+            for point, rate in product(self.points, self.config.rates):
+                yield from self._choice(point, rate)
+
+    def _choice(self, point: Point, rate: float) -> list[Cell]:
+        return [
+            self._cell(f"choice/{point.name}-rate-{rate:g}-draw-{k}", point, k, rate, 0.5)
+            for k in range(self.config.choice_draws)
+        ]
+
+    def _rate(self, point: Point) -> float:
+        """The rate with the best mean validation accuracy; of equals the lowest."""
+        rates = sorted(self.config.rates)
+        if len(rates) == 1:
+            return rates[0]
+        found = [[cell.result or {} for cell in self._choice(point, rate)] for rate in rates]
+        means = [np.mean([result["aa"] for result in results]) for results in found]
+        return rates[int(np.argmax(means))]
+
+    def _split(self, per_class: int) -> dict[str, Any]:
+        split = self.config.train.split.model_dump(mode="json", exclude_none=True)
+        return {**split, "per_class": per_class, "patch": self.patch}
+
+    def _trunk(self, network: str, arm: str, seed: int) -> str:
+        return f"pretrain/{network}-{arm}-seed-{seed}"
+
+    def _cell(
+        self, name: str, point: Point, draw: int, rate: float, validation: float = 0.0
+    ) -> Cell:
+        own: dict[str, Any] = {"network": {"name": point.network}, "seed": draw}
+        split = {**self._split(point.per_class), "draw": draw, "validation": validation}
+        own |= {"learning_rate": rate, "split": split}
+        verb = "train"
+        if point.arm in TRAINED:
+            verb = "finetune"
+            seed = draw if point.arm == "inductive" else draw % self.config.pretrainings
+            trunk = self.folder / self._trunk(point.network, point.arm, seed)
+            own["trunk"] = str(trunk.resolve())
+        return self._made(name, verb, self.config.settings_of("train"), own)
+
+    def _made(self, name: str, verb: str, base: Mapping[str, Any], own: Mapping[str, Any]) -> Cell:
+        model: type[SceneConfig] = CONFIGS[verb]
+        config = validate(model, [("the comparison", base), (name, own)])
+        return Cell(self.folder / name, verb, config)
+
+    def _work(self, executor: Executor, stage: str, cells: Sequence[Cell]) -> None:
+        todo = [cell for cell in cells if cell.result is None]
+        self.progress.note(f"{stage}: {len(cells)} runs, {len(cells) - len(todo)} finished before")
+        for cell in todo:
+            if not cell.path.exists():
+                Run.create(self.folder, "hsi", cell.verb, cell.config, path=cell.path)
+        jobs = [self._job(stage, part) for part in _batches(todo)]
+        codes: dict[str, int] = {}
+        done = [0]
+
+        def ended(job: Job, code: int) -> None:
+            codes[job.name] = code
+            done[0] += 1
+            self.progress.note(f"{stage}: {done[0]} of {len(jobs)} batches")
+
+        with stopped_by_signals(executor, str(self.folder), "the same command goes on"):
+            executor.run(jobs, lambda job: None, ended)
+        if any(codes.values()):
+            failed = next(job for job in jobs if codes.get(job.name))
+            what = f"{stage}: a batch of runs failed with exit code {codes[failed.name]}"
+            raise CheckFailedError(what, where=str(failed.log), hint="the same command goes on")
+
+    def _job(self, stage: str, cells: Sequence[Cell]) -> Job:
+        runs = [str(cell.path) for cell in cells]
+        name = cells[0].path.name
+        log = self.folder / f"{stage.replace(' ', '-')}-{name}.log"
+        return Job(name, [sys.executable, "-m", "toolkit", "runs", "resume", *runs], log)
+
+
+def _batches(cells: Sequence[Cell]) -> Iterable[Sequence[Cell]]:
+    return (cells[i : i + _BATCH] for i in range(0, len(cells), _BATCH))

@@ -1,0 +1,71 @@
+"""A hyperspectral scene in memory: cube, labels, and what a map needs to know of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Cube = NDArray[Any]  # (rows, columns, bands), real; may be a memory map
+Labels = NDArray[np.int32]  # (rows, columns); 0 = unlabelled, k = the k-th class
+Mask = NDArray[np.bool_]  # (rows, columns)
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """Where a scene lies: an affine transform (a, b, c, d, e, f) as GDAL's and rasterio's, and CRS.
+
+    ``x = a * column + b * row + c``, ``y = d * column + e * row + f``, of a pixel's upper left
+    corner; ``crs`` is WKT or an authority's code such as EPSG:32616, empty where unknown.
+    """
+
+    transform: tuple[float, float, float, float, float, float]
+    crs: str = ""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One image with or without its ground truth.
+
+    Attributes:
+        name: of the registry, or the file's stem.
+        cube: (rows, columns, bands) in the file's own real type; never copied to floats whole.
+        labels: (rows, columns) 0 = unlabelled, 1 … K = ``classes[k - 1]``; None without truth.
+        classes: names in the order of the labels, "class 7" where the files name none.
+        class_ids: the ids that the files use, in the same order; they may have gaps.
+        wavelengths_nm: (bands,) where the files say; None else.
+        colours: RGB of each class in 0 … 255 where the files say; empty else.
+        georeference: where it lies; None where the files do not say.
+        facts: hashes of what was read, for a run's ``data.json``.
+        warnings: what must be known before a figure on this scene is quoted.
+        notes: how the scene was read: bands dropped, ids with gaps.
+    """
+
+    name: str
+    cube: Cube
+    labels: Labels | None = None
+    classes: tuple[str, ...] = ()
+    class_ids: tuple[int, ...] = ()
+    wavelengths_nm: tuple[float, ...] | None = None
+    colours: tuple[tuple[int, int, int], ...] = ()
+    georeference: Georeference | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.cube.shape[0], self.cube.shape[1]
+
+    @property
+    def bands(self) -> int:
+        return int(self.cube.shape[2])
+
+    def counts(self) -> NDArray[np.int64]:
+        """Labelled pixels of each class, (K,)."""
+        labels = np.zeros(0, np.int64) if self.labels is None else self.labels.ravel()
+        return np.bincount(labels, minlength=len(self.classes) + 1)[1:].astype(np.int64)

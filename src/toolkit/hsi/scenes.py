@@ -1,0 +1,202 @@
+"""Scenes by name or from files: read, checked, and told apart by their hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from toolkit.core.errors import ConfigError, DataError, closest
+from toolkit.data.store import sha256_of
+from toolkit.hsi import known_scenes
+from toolkit.hsi.formats import label_files, raster_files
+from toolkit.hsi.formats.label_files import LabelMap
+from toolkit.hsi.formats.raster import Raster, listed
+from toolkit.hsi.scene import Cube, Scene
+from toolkit.hsi.survey import Survey, bad_bands, colour_composite, info, survey
+
+__all__ = ["DropBands", "bad_bands", "colour_composite", "info", "load"]
+
+DropBands = Literal["none", "bad"]
+
+_FEW = 10  # pixels of a class below which 5 for training and 5 for test are not to be had
+_AGREEMENT = 0.9  # of two truths of one scene, above which the names of one hold for the other
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A scene before its checks: what was read, and what is known of it beyond the files."""
+
+    name: str
+    raster: Raster
+    labels: LabelMap | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def load(
+    scene: str,
+    *,
+    labels: Path | None = None,
+    data_dir: Path | None = None,
+    variable: str | None = None,
+    labels_variable: str | None = None,
+    drop_bands: DropBands = "none",
+) -> Scene:
+    """Read a scene and its ground truth.
+
+    Args:
+        scene: a name of :data:`known_scenes.NAMES`, or a file: .mat, .hdr or the ENVI data
+            beside it, .tif, .npy.
+        labels: a label file (see :func:`label_files.read`) in place of the scene's own truth.
+        data_dir: folder that holds the data sets, for a name.
+        variable: of a .mat scene with several.
+        labels_variable: of a .mat label file with several; without ``labels``, of the scene.
+        drop_bands: "bad" leaves out bands with NaN or inf, constant ones, and those that the
+            file calls bad.
+
+    Raises:
+        ConfigError: neither name nor file; a variable that is not there.
+        DataError: missing or damaged files; NaN or inf in the cube with ``drop_bands`` "none";
+            labels of another shape, or none at all.
+        UnavailableError: a GeoTIFF without rasterio.
+    """
+    source = _source(scene, data_dir, variable)
+    if labels is None and labels_variable is not None:
+        labels = Path(scene)
+    if labels is not None:
+        truth = label_files.read(labels, source.raster.array.shape, labels_variable)
+        source = _relabelled(source, truth)
+    read = _with_labels(_with_bands(source, drop_bands), source.labels)
+    return replace(read, facts=_facts(source))
+
+
+def _source(scene: str, data_dir: Path | None, variable: str | None) -> _Source:
+    if scene in known_scenes.NAMES:
+        if variable is not None:
+            what = f"{scene} is a known scene; its variable is not to be chosen"
+            raise ConfigError(what, where="--variable", hint="leave the option away")
+        known = known_scenes.read(scene, data_dir)
+        return _Source(scene, *known)
+    path = Path(scene)
+    if not path.suffix and not path.exists() and path.name == scene:
+        what = f"no scene is called {scene!r}; {closest(scene, known_scenes.NAMES)}"
+        raise ConfigError(what, where="scene", hint="a name, or the path of an image file")
+    return _Source(path.stem, raster_files.read(path, 3, variable))
+
+
+def _relabelled(source: _Source, truth: LabelMap) -> _Source:
+    """Take another truth; it inherits names where it plainly speaks of the same classes."""
+    own, warnings = source.labels, source.warnings
+    if own is not None and truth.names:
+        truth = label_files.matched(truth, own.names)
+    elif own is not None:
+        both = (own.ids > 0) & (truth.ids > 0)
+        agreeing, common = np.count_nonzero(own.ids[both] == truth.ids[both]), int(both.sum())
+        if common and agreeing >= _AGREEMENT * common:
+            truth = replace(truth, names=own.names)
+        else:
+            warnings += (
+                f"the given labels agree with {source.name}'s own on {agreeing} of {common} "
+                "pixels: ids may mean other classes, so none is named",
+            )
+    return replace(source, labels=truth, warnings=warnings)
+
+
+def _with_bands(source: _Source, drop_bands: DropBands) -> Scene:
+    raster = source.raster
+    found = survey(raster.array, raster.no_data)
+    bad = sorted({*found.bad, *raster.bad_bands})
+    notes = [*source.notes, *raster.notes, *_notes_on(bad, found, raster, drop_bands)]
+    if drop_bands == "none":
+        _check_finite(found, source)
+        bad = []
+    if len(bad) == raster.array.shape[2]:
+        what = f"no band is left: all {len(bad)} hold NaN or inf, are constant or called bad"
+        raise DataError(what, where=_place(source), hint="cut or fill the pixels without data")
+    kept = np.setdiff1d(np.arange(raster.array.shape[2]), bad)
+    waves = raster.wavelengths_nm
+    return Scene(
+        name=source.name,
+        cube=_in_rows(raster.array[:, :, kept] if bad else raster.array),
+        wavelengths_nm=tuple(waves[band] for band in kept) if waves else None,
+        georeference=raster.georeference,
+        warnings=(*source.warnings, *_no_data_warning(found, raster)),
+        notes=tuple(notes),
+    )
+
+
+def _notes_on(
+    bad: list[int], found: Survey, raster: Raster, drop_bands: DropBands
+) -> Iterable[str]:
+    if bad and drop_bands == "bad":
+        yield f"{len(bad)} of {raster.array.shape[2]} bands dropped (from 0): {listed(bad)}"
+        return
+    if found.constant:
+        yield f"constant bands (from 0): {listed(found.constant)}; --drop-bands bad drops them"
+    if raster.bad_bands:
+        bands = listed(raster.bad_bands)
+        yield f"bands that the header calls bad (from 0): {bands}; --drop-bands bad drops them"
+
+
+def _check_finite(found: Survey, source: _Source) -> None:
+    if not found.broken:
+        return
+    bands, values = len(found.minimum), int(found.non_finite.sum())
+    what = f"{values} values are NaN or infinite, in bands (from 0) {listed(found.broken)}"
+    hint = "--drop-bands bad drops these bands"
+    if len(found.broken) == bands:
+        what = f"{values} values are NaN or infinite, some in each of the {bands} bands"
+        hint = "cut or fill the pixels without data"
+    raise DataError(what, where=_place(source), hint=hint)
+
+
+def _no_data_warning(found: Survey, raster: Raster) -> tuple[str, ...]:
+    if not found.no_data_pixels:
+        return ()
+    what = f"{found.no_data_pixels} pixels hold the no-data value {raster.no_data:g} in every band"
+    return (f"{what}; they are seen and classified like others",)
+
+
+def _in_rows(cube: Cube) -> Cube:
+    """Pixels' spectra in one piece, as training reads them; a memory map stays where it is."""
+    return cube if isinstance(cube, np.memmap) else np.ascontiguousarray(cube)
+
+
+def _with_labels(scene: Scene, truth: LabelMap | None) -> Scene:
+    if truth is None:
+        return scene
+    labels, ids, names = label_files.renumber(truth)
+    read = replace(scene, labels=labels, classes=names, class_ids=ids)
+    counts = zip(ids, names, read.counts().tolist())
+    few = tuple(
+        f"class {number} ({name}) has {pixels} labelled pixel{'s' * (pixels > 1)}: "
+        "too few to train on and test"
+        for number, name, pixels in counts
+        if pixels < _FEW
+    )
+    colours = tuple(truth.colours[number] for number in ids if number in truth.colours)
+    gap = label_files.gaps(truth)
+    return replace(
+        read,
+        colours=colours if len(colours) == len(ids) else (),
+        warnings=scene.warnings + few,
+        notes=scene.notes + truth.notes + ((gap,) if gap else ()),
+    )
+
+
+def _facts(source: _Source) -> dict[str, Any]:
+    facts = dict(source.facts)
+    for path in (*source.raster.files, *(source.labels.files if source.labels else ())):
+        digest = sha256_of(path)
+        if facts.setdefault(path.name, digest) != digest:
+            facts[str(path)] = digest  # a namesake in another folder
+    return facts
+
+
+def _place(source: _Source) -> str:
+    return str(source.raster.files[-1]) if source.raster.files else source.name

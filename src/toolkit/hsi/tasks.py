@@ -1,0 +1,123 @@
+"""From a run's settings to its task."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from toolkit.core.config import RunConfig
+from toolkit.core.distributed import Ranks, resolve_device
+from toolkit.core.errors import DataError
+from toolkit.core.progress import Progress
+from toolkit.core.run import Run
+from toolkit.core.supervised import Supervised
+from toolkit.hsi import classification, evaluation, pretraining, scenes, stored, synthetic
+from toolkit.hsi.config import HsiPretrainConfig, HsiTrainConfig, SceneConfig
+from toolkit.hsi.maps.legend import Legend
+from toolkit.hsi.maps.mapping import ClassMap
+from toolkit.hsi.network_config import patch_of
+from toolkit.hsi.scene import Scene
+
+
+def build(run: Run, config: RunConfig, ranks: Ranks) -> Supervised:
+    """The task of ``run``: pre-train, fine-tune or train from scratch."""
+    assert isinstance(config, HsiPretrainConfig | HsiTrainConfig)
+    scene = load(config)
+    _check_patch(scene, patch_of(config.network))
+    if isinstance(config, HsiPretrainConfig):
+        problem = pretraining.problem(scene, config, run, ranks)
+    else:
+        problem = classification.problem(scene, config, run, ranks)
+    return Supervised(problem, config, resolve_device(config.device), ranks)
+
+
+def _check_patch(scene: Scene, patch: int) -> None:
+    if patch > min(scene.shape):
+        rows, columns = scene.shape
+        raise DataError(
+            f"a patch of {patch} x {patch} pixels is larger than the scene of {rows} x {columns}",
+            where=scene.name,
+            hint="--network hu2015 looks at single pixels",
+        )
+
+
+def evaluate(folder: Path, config: HsiTrainConfig) -> dict[str, Any]:
+    """Score the classifier in ``folder`` (a run or a released model) anew, on its own split.
+
+    Raises:
+        RunError: no finished model is there, or it does not fit its settings.
+        DataError: the scene is missing or damaged.
+    """
+    chosen = classification.study(load(config), config)
+    model, _ = stored.load_model(folder, config.network)
+    return classification.judge(model, chosen, config)[1]
+
+
+def class_map(
+    folder: Path, config: HsiTrainConfig, scene: Scene, progress: Progress | None = None
+) -> tuple[ClassMap, Legend]:
+    """What the classifier in ``folder`` says of every pixel of ``scene``, and its legend.
+
+    On the scene that it was trained on this is the map that its run was judged by.
+
+    Raises:
+        RunError: no finished model is there, or it does not fit its settings.
+        DataError: the scene has another number of bands.
+    """
+    model, about = stored.load_model(folder, config.network)
+    model.to(resolve_device(config.device))
+    own = scene.name == about.scene and scene.labels is not None
+    train = classification.study(scene, config).train if own and config.regularise else None
+    found = evaluation.classify(model, scene, config, train, progress)
+    return found.map, Legend.of(about.classes, about.class_ids, scene.colours)
+
+
+def load(config: SceneConfig) -> Scene:
+    """The scene of ``config``.
+
+    Raises:
+        DataError: it is missing, damaged or unfit.
+    """
+    return _read(
+        config.scene,
+        config.labels,
+        config.data_dir,
+        config.variable,
+        config.labels_variable,
+        config.drop_bands,
+    )
+
+
+@lru_cache(maxsize=1)  # the runs of a comparison are on one scene
+def _read(
+    scene: str,
+    labels: Path | None,
+    data_dir: Path | None,
+    variable: str | None,
+    labels_variable: str | None,
+    drop_bands: scenes.DropBands,
+) -> Scene:
+    return scenes.load(
+        scene,
+        labels=labels,
+        data_dir=data_dir,
+        variable=variable,
+        labels_variable=labels_variable,
+        drop_bands=drop_bands,
+    )
+
+
+def tiny_step(config: HsiPretrainConfig) -> str:
+    """One batch on a scene of 24 x 24 pixels: what a self-test says of it.
+
+    Raises:
+        ToolkitError: whatever keeps a training from running here.
+    """
+    scene = synthetic.scene(24, 24, 12, 3, seed=0)
+    small = config.model_copy(update={"batch_size": 2, "crop": 8})
+    with tempfile.TemporaryDirectory() as folder:
+        problem = pretraining.problem(scene, small, Run(Path(folder)), Ranks())
+    figures = Supervised(problem, small, resolve_device("cpu")).step(0)
+    return f"loss {figures['loss']:.3f}"

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from toolkit.core.errors import ConfigError
+from toolkit.core.progress import Silent
+from toolkit.hsi import synthetic
+from toolkit.hsi.network_config import NAMES
+from toolkit.hsi.protocol import gains
+from toolkit.hsi.protocol.compare_config import CompareConfig, every_network
+from toolkit.hsi.protocol.comparison import Comparison, Point
+from toolkit.hsi.protocol.svm import svm_map
+
+
+def comparison(folder: Path, **settings: object) -> Comparison:
+    chosen = {"networks": ("hu2015", "lee2017"), "arms": ("scratch", "grid"), "draws": 2}
+    return Comparison(folder, CompareConfig(**{**chosen, **settings}), Silent())
+
+
+def test_every_arm_of_a_point_gets_the_same_splits(tmp_path):
+    one = comparison(tmp_path, per_class=(5,))
+    rates = {point.name: 1e-3 for point in one.points}
+    splits = {
+        point: [cell.config.split for cell in one.cells(point, rates)] for point in one.points
+    }
+    assert len(splits) == 4
+    assert len({tuple(s.model_dump_json() for s in part) for part in splits.values()}) == 1
+    assert [s.draw for s in splits[Point("hu2015", "grid", 5)]] == [0, 1]
+
+
+def test_a_disjoint_split_keeps_the_largest_patch_apart_for_every_network(tmp_path):
+    config = CompareConfig.model_validate_json(
+        '{"networks": ["hu2015", "lee2017"], "train": {"split": {"kind": "disjoint"}}}'
+    )
+    one = Comparison(tmp_path, config, Silent())
+    rates = {point.name: 1e-3 for point in one.points}
+    patches = {cell.config.split.patch for p in one.points for cell in one.cells(p, rates)}
+    assert patches == {5}
+
+
+def test_finetuning_cells_name_the_trunk_of_their_network_and_arm(tmp_path):
+    one = comparison(tmp_path, pretrainings=2)
+    rates = {point.name: 1e-3 for point in one.points}
+    cells = one.cells(Point("lee2017", "grid", 5), rates)
+    assert [Path(cell.config.trunk).name for cell in cells] == [
+        "lee2017-grid-seed-0",
+        "lee2017-grid-seed-1",
+    ]
+    assert {cell.verb for cell in cells} == {"finetune"}
+    assert {c.verb for c in one.cells(Point("lee2017", "scratch", 5), rates)} == {"train"}
+
+
+def test_the_rate_is_chosen_where_it_validates_best(tmp_path, monkeypatch):
+    one = comparison(tmp_path, rates=(1e-4, 1e-3, 1e-2), choice_draws=2)
+    point = one.points[0]
+    scores = {1e-4: (0.5, 0.6), 1e-3: (0.9, 0.8), 1e-2: (0.95, 0.1)}
+    cells = {
+        rate: [type("C", (), {"result": {"aa": aa}})() for aa in values]
+        for rate, values in scores.items()
+    }
+    monkeypatch.setattr(one, "_choice", lambda point, rate: cells[rate])
+    assert one._rate(point) == 1e-3
+
+
+def test_rates_are_chosen_on_training_pixels_alone(tmp_path):
+    one = comparison(tmp_path)
+    assert all(cell.config.split.validation == 0.5 for cell in one._choices())
+
+
+def test_gains_are_paired(monkeypatch):
+    ours = [{"oa": 0.60}, {"oa": 0.80}, {"oa": 0.70}]
+    base = [{"oa": 0.58}, {"oa": 0.77}, {"oa": 0.66}]
+    found = gains._gain(ours, base)
+    assert found["gain_mean"] == pytest.approx(3.0)
+    low, high = found["gain_ci95"]
+    assert 1.9 < low < 3.0 < high < 4.1
+
+
+def test_one_draw_has_a_gain_but_no_interval():
+    assert gains._gain([{"oa": 0.6}], [{"oa": 0.5}])["gain_ci95"] is None
+
+
+def rows() -> list[dict[str, object]]:
+    return [
+        {"network": n, "per_class": k, "arm": a, "oa_mean": 50.0 + k, "oa_sd": 2.0}
+        for n, a in (("hu2015", "scratch"), ("hu2015", "grid"), ("svm", "svm"))
+        for k in (5, 15)
+    ]
+
+
+def test_the_figure_has_a_panel_for_each_network(tmp_path):
+    config = CompareConfig(networks=("hu2015", "lee2017"), per_class=(5, 15))
+    path = gains.draw(tmp_path / "a.png", rows(), config)
+    with Image.open(path) as image:
+        assert image.width > image.height
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        '{"arms": ["inductive"]}',
+        '{"train": {"split": {"kind": "given", "train_map": "a", "test_map": "b"}}}',
+    ],
+)
+def test_what_cannot_be_compared_is_refused(settings):
+    import json
+
+    from toolkit.core.config import validate
+
+    with pytest.raises(ConfigError):
+        validate(CompareConfig, [("test", json.loads(settings))])
+
+
+def test_all_networks_have_a_word():
+    assert every_network("all") == NAMES
+    assert every_network("hu2015,li2017") == ("hu2015", "li2017")
+
+
+def test_the_support_vector_machine_learns_spectra_and_only_answers_where_asked():
+    scene = synthetic.scene(30, 30, 15, 3, seed=0, noise=0.005)
+    assert scene.labels is not None
+    train = np.zeros_like(scene.labels)
+    for k in (1, 2, 3):
+        places = np.argwhere(scene.labels == k)[:8]
+        train[tuple(places.T)] = k
+    where = (scene.labels > 0) & (train == 0)
+    found = svm_map(scene, train, where, seed=0)
+    assert (found[~where] == -1).all()
+    assert (found[where] == scene.labels[where] - 1).mean() > 0.7
+
+
+def test_the_support_vector_machine_takes_a_class_of_one_pixel():
+    scene = synthetic.scene(20, 20, 8, 2, seed=0)
+    train = np.zeros(scene.shape, np.int32)
+    train[0, :4], train[5, 5] = 1, 2
+    assert svm_map(scene, train, train == 0, seed=0).shape == (20, 20)

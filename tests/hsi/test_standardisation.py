@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from toolkit.hsi import standardisation
+from toolkit.hsi.standardisation import statistics
+
+
+@pytest.mark.parametrize("dtype", ["<u2", ">i2", "<f4", ">f8"])
+def test_mean_and_deviation_are_numpys(dtype, monkeypatch):
+    monkeypatch.setattr(standardisation, "_VALUES", 50)  # several groups of rows
+    cube = np.random.default_rng(0).uniform(0, 9000, (13, 7, 5)).astype(dtype)
+    found = statistics(cube)
+    assert found.mean == pytest.approx(cube.astype(float).mean((0, 1)), rel=1e-6)
+    assert found.deviation == pytest.approx(cube.astype(float).std((0, 1)), rel=1e-6)
+
+
+def test_only_the_area_counts(monkeypatch):
+    monkeypatch.setattr(standardisation, "_VALUES", 20)
+    cube = np.random.default_rng(1).normal(size=(9, 4, 3))
+    area = np.random.default_rng(2).random((9, 4)) < 0.3
+    area[4] = False
+    cube[~area] = np.nan
+    found = statistics(cube, area)
+    assert found.mean == pytest.approx(cube[area].mean(0), rel=1e-5)
+    assert found.deviation == pytest.approx(cube[area].std(0), rel=1e-5)
+
+
+def test_a_large_offset_does_not_drown_the_deviation():
+    cube = 1e6 + np.random.default_rng(3).normal(size=(50, 20, 2))
+    assert statistics(cube).deviation == pytest.approx([1.0, 1.0], rel=0.1)
+
+
+def test_a_dead_band_has_deviation_one():
+    cube = np.ones((4, 4, 2))
+    cube[..., 1] = np.arange(16).reshape(4, 4)
+    found = statistics(cube)
+    assert found.deviation[0] == 1.0
+    assert found.deviation[1] == pytest.approx(np.arange(16).std())
