@@ -12,7 +12,7 @@ from toolkit.cli.options import emit, json_option
 VQE_S = 60.0  # seconds that the search may take
 HSI_S = 40.0  # seconds that each training on the scene may take
 HSI_PRETRAIN = ("steps=200",)
-HSI_FINETUNE = ("steps=80", "regularise=10.0")
+HSI_FINETUNE = ("steps=80",)
 
 
 @click.command()
@@ -56,12 +56,13 @@ def _hsi(out: Path, seed: int) -> list[Any]:
     from toolkit.hsi.config import pretrained
 
     runs: list[Any] = []
-    for verb, own in (("pretrain", HSI_PRETRAIN), ("finetune", HSI_FINETUNE)):
+    plan = (("pretrain", "blocks", HSI_PRETRAIN), ("finetune", "few-labels", HSI_FINETUNE))
+    for verb, preset, own in plan:
         built: dict[str, Any] = {}
         if verb == "finetune":
             built = {"base": pretrained(runs[0].path), "trunk": runs[0].path.resolve()}
         config = execution.settings(
-            "hsi", verb, preset=None, config_file=None, sets=own, seed=seed, **built
+            "hsi", verb, preset=preset, config_file=None, sets=own, seed=seed, **built
         )
         runs.append(Run.create(out / "runs", "hsi", verb, config))
         execution.train(runs[-1], config, HSI_S, Ranks())

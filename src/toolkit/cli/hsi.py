@@ -121,6 +121,8 @@ def info(scene: str, out: Path | None, data_dir: Path | None, as_json: bool, **h
 def pretrain(**options: Any) -> None:
     """Pre-train a trunk to tell the blocks of a scene apart; no label is used.
 
+    Presets: blocks (default: blocks of 9 x 9 pixels).
+
     \b
     Examples:
       toolkit hsi pretrain --seed 0
@@ -137,6 +139,8 @@ def pretrain(**options: Any) -> None:
 @run_options
 def train(**options: Any) -> None:
     """Train a classifier from scratch on a few labelled pixels, and map the scene.
+
+    Presets: few-labels (the map is smoothed along the scene's edges as well).
 
     \b
     Examples:
@@ -158,9 +162,11 @@ def finetune(**options: Any) -> None:
     FROM is a pre-training run (path, prefix or @last:hsi) or a released trunk's name. Scene and
     network are the trunk's unless another scene is named.
 
+    Presets: few-labels (the map is smoothed along the scene's edges as well).
+
     \b
     Examples:
-      toolkit hsi finetune indian-pines --per-class 5 --seed 0
+      toolkit hsi finetune indian-pines --per-class 5 --preset few-labels --seed 0
       toolkit hsi finetune indian-pines --split disjoint --per-class 15 --set steps=60 --json
     """
     _start("finetune", options)

@@ -22,7 +22,7 @@ class ArtificialConfig(Config):
         "grid", description="blocks of the image; or a control: clusters, blocks permuted"
     )
     blocks: tuple[int, ...] = Field(
-        (5,), min_length=1, description="sides of the blocks in pixels; a head for each"
+        (9,), min_length=1, description="sides of the blocks in pixels; a head for each"
     )
     shifts: int = Field(1, ge=1, description="copies of each grid, shifted evenly; 1 = itself")
 
@@ -82,8 +82,9 @@ class SplitConfig(Config):
 class HsiPretrainConfig(SceneConfig):
     """Everything that decides a pre-training."""
 
-    steps: int = Field(2000, ge=1, description="batches")
-    batch_size: int = Field(16, ge=1, description="crops in a batch")
+    steps: int = Field(1000, ge=1, description="batches")
+    batch_size: int = Field(8, ge=1, description="crops in a batch")
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
     crop: int = Field(12, ge=1, description="side of a crop in pixels, all of which are learnt")
     artificial: ArtificialConfig = ArtificialConfig()
     inductive: SplitConfig | None = Field(
@@ -100,7 +101,7 @@ class HsiPretrainConfig(SceneConfig):
 class HsiTrainConfig(SceneConfig):
     """Everything that decides a classifier, trained from scratch."""
 
-    steps: int = Field(600, ge=1, description="batches")
+    steps: int = Field(150, ge=1, description="batches")
     batch_size: int = Field(64, ge=1, description="labelled pixels in a batch")
     evaluate_every: int = Field(10_000, ge=1, description="steps between evaluations")
     split: SplitConfig = SplitConfig()
@@ -135,7 +136,7 @@ CONFIGS: dict[str, type[SceneConfig]] = {
     "train": HsiTrainConfig,
     "finetune": HsiFinetuneConfig,
 }
-DEFAULT_PRESETS = {"pretrain": "blocks", "train": "few-labels", "finetune": "few-labels"}
+DEFAULT_PRESETS = {"pretrain": "blocks"}
 
 
 def pretrained(folder: Path) -> Layer:
