@@ -387,6 +387,8 @@ def _needs(line: str) -> str:
         return "real"
     if any(word in line for word in ("data verify", "data path", "../shared")):
         return "real"
+    if line.startswith("toolkit hsi export"):
+        return "onnx"
     return "slow" if line.startswith("toolkit demo") else ""
 
 
@@ -446,6 +448,12 @@ def test_examples_run(line: str, workplace: Path) -> None:
 def test_slow_examples_run(line: str, workplace: Path) -> None:
     result = call(*_bounded(line))
     assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("line", _examples("onnx"))
+def test_examples_of_an_extra_run(line: str, workplace: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="extra onnx is not installed")
+    assert call(*_bounded(line)).exit_code == 0
 
 
 @pytest.mark.slow

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -140,6 +142,26 @@ def test_a_map_is_what_the_run_was_judged_by(classifier: Path, scene: Path, tmp_
     assert all(name in Path(header).read_text() for name in result["pixels"])
 
 
+def test_an_exported_model_gives_what_the_run_gives(classifier: Path, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime", reason="extra onnx is not installed")
+    pytest.importorskip("onnxscript", reason="extra onnx is not installed")
+    result = answer("hsi", "export", classifier, "--out", tmp_path / "model.onnx")
+    assert result["largest_difference"] < 1e-3
+    assert (result["bands"], len(result["classes"])) == (20, 4)
+    session = runtime.InferenceSession(result["file"])
+    tile = np.zeros((1, 20, result["patch"] + 3, result["patch"]), np.float32)
+    (logits,) = session.run(None, {"input": tile})
+    assert logits.shape == (1, 4, 4, 1)
+
+
+def test_exporting_without_the_extra_says_how_to_get_it(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    refused(5, "hsi", "export", classifier, "--out", tmp_path / "m.onnx", says=("[onnx]",))
+    assert not (tmp_path / "m.onnx").exists()
+
+
 def test_regularisation_is_an_option_that_says_so(
     classifier: Path, trunk: Path, scene: Path, tmp_path: Path
 ) -> None:
@@ -152,6 +174,18 @@ def test_regularisation_is_an_option_that_says_so(
     assert result["unregularised"]["oa"] == plain["oa"]
     assert any("regularised" in note for note in result["notes"])
     assert "unregularised" not in plain
+
+
+def test_a_denoised_scene_is_mapped_denoised(scene: Path, tmp_path: Path) -> None:
+    words = ("--scene", scene, "--labels", truth(scene), "--per-class", 5, *SMALL)
+    few = ("--set", "steps=5", "--set", "denoise=[20,15,5]", "--runs-dir", tmp_path)
+    result = answer("hsi", "train", *words, *few)
+    assert any("20 x 15 x 5" in note for note in result["notes"])
+    out = tmp_path / "maps"
+    where = ("--labels", truth(scene), "--out", out, "--format", "npy")
+    answer("hsi", "map", result["run"], scene, *where)
+    classes = np.load(out / "classes.npy").astype("<i2") - 1
+    assert hashlib.sha256(classes.tobytes()).hexdigest() == result["map_sha256"]
 
 
 def test_a_disjoint_split_shares_nothing(scene: Path, trunk: Path, tmp_path: Path) -> None:

@@ -265,6 +265,29 @@ def map_scene(**options: Any) -> None:
 
 
 @hsi.command()
+@click.argument("run_name", metavar="MODEL")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File, .onnx.")
+@runs_dir_option
+@json_option
+def export(run_name: str, out: Path, runs_dir: Path, as_json: bool) -> None:
+    """Write a classifier as ONNX, for other runtimes; what it gives is compared first.
+
+    Input: raw cube values (tiles, bands, height, width), height and width as large as the patch or
+    larger; output: a logit of each class for each pixel but the margin.
+
+    \b
+    Examples:
+      toolkit hsi export @last:hsi --out model.onnx
+    """
+    from toolkit.core.released import find
+    from toolkit.hsi import tasks
+    from toolkit.hsi.config import classifier
+
+    folder = find(run_name, "hsi", runs_dir).path
+    emit(tasks.export(folder, classifier(folder), out), as_json)
+
+
+@hsi.command()
 @click.argument("scene", default="indian_pines")
 @scene_options
 @data_dir_option

@@ -30,8 +30,9 @@ def run_comparison(options: Mapping[str, Any]) -> None:
     tasks.load(config.train)  # what is missing is said before anything is made
     name = f"compare-hsi-{Path(config.train.scene).stem}-{digest(config.to_toml())}"
     folder = options["runs_dir"] / name
-    comparison = Comparison(folder, config, for_stderr())
-    rates = comparison.run(LocalPool(options["workers"]))
+    workers = options["workers"]
+    comparison = Comparison(folder, config, for_stderr(), workers)
+    rates = comparison.run(LocalPool(workers))
     rows = gains.table(comparison, rates)
     figure = gains.draw(folder / "figures" / "accuracy.png", rows, config)
     split = config.train.split.kind

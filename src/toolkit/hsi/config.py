@@ -56,6 +56,9 @@ class SceneConfig(SupervisedConfig):
     variable: str | None = Field(None, description="of a .mat file that holds several")
     labels_variable: str | None = Field(None, description="likewise of the labels")
     drop_bands: Literal["none", "bad"] = Field("none", description="bad: leave dead bands out")
+    denoise: tuple[int, int, int] | None = Field(
+        None, description="components along rows, columns, bands that the scene is rebuilt from"
+    )
     network: NetworkConfig = NetworkConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
 
@@ -146,7 +149,10 @@ def pretrained(folder: Path) -> Layer:
         RunError: no pre-training is there.
     """
     config = load(HsiPretrainConfig, file=folder / "config.toml")
-    kept = ("scene", "labels", "variable", "labels_variable", "drop_bands", "network", "data_dir")
+    kept = (
+        *("scene", "labels", "variable", "labels_variable", "drop_bands", "denoise"),
+        *("network", "data_dir"),
+    )
     return str(folder), config.model_dump(mode="json", include=set(kept), exclude_none=True)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from toolkit.core import onnx_file, rng
 from toolkit.core.config import RunConfig
 from toolkit.core.distributed import Ranks, resolve_device
 from toolkit.core.errors import DataError
@@ -15,6 +19,7 @@ from toolkit.core.run import Run
 from toolkit.core.supervised import Supervised
 from toolkit.hsi import classification, evaluation, pretraining, scenes, stored, synthetic
 from toolkit.hsi.config import HsiPretrainConfig, HsiTrainConfig, SceneConfig
+from toolkit.hsi.denoising import denoised
 from toolkit.hsi.maps.legend import Legend
 from toolkit.hsi.maps.mapping import ClassMap
 from toolkit.hsi.network_config import patch_of
@@ -68,10 +73,29 @@ def class_map(
     """
     model, about = stored.load_model(folder, config.network)
     model.to(resolve_device(config.device))
+    scene = _without_noise(scene, config.denoise)
     own = scene.name == about.scene and scene.labels is not None
     train = classification.study(scene, config).train if own and config.regularise else None
     found = evaluation.classify(model, scene, config, train, progress)
     return found.map, Legend.of(about.classes, about.class_ids, scene.colours)
+
+
+def export(folder: Path, config: HsiTrainConfig, path: Path) -> dict[str, Any]:
+    """Write the classifier in ``folder`` as ONNX; says what the file takes and gives.
+
+    Raises:
+        RunError: no finished model is there, or it does not fit its settings.
+        UnavailableError: the packages of extra ``onnx`` are missing.
+    """
+    model, about = stored.load_model(folder, config.network)
+    sides = ((2, 5, 6), (1, 0, 0), (3, 9, 1))  # tiles, and pixels beyond one patch
+    with rng.torch_scope(0, "examples"):
+        noise = [torch.randn(n, about.bands, model.patch + h, model.patch + w) for n, h, w in sides]
+    examples = [x * model.deviation[:, None, None] + model.mean[:, None, None] for x in noise]
+    facts = {"classes": ", ".join(about.classes), "scene": about.scene}
+    worst = onnx_file.write(path, model, examples, (0, 2, 3), facts)
+    size = {"bands": about.bands, "patch": model.patch, "classes": list(about.classes)}
+    return {"model": str(folder), "file": str(path), "largest_difference": worst, **size}
 
 
 def load(config: SceneConfig) -> Scene:
@@ -87,6 +111,7 @@ def load(config: SceneConfig) -> Scene:
         config.variable,
         config.labels_variable,
         config.drop_bands,
+        config.denoise,
     )
 
 
@@ -98,8 +123,9 @@ def _read(
     variable: str | None,
     labels_variable: str | None,
     drop_bands: scenes.DropBands,
+    denoise: tuple[int, int, int] | None,
 ) -> Scene:
-    return scenes.load(
+    read = scenes.load(
         scene,
         labels=labels,
         data_dir=data_dir,
@@ -107,6 +133,14 @@ def _read(
         labels_variable=labels_variable,
         drop_bands=drop_bands,
     )
+    return _without_noise(read, denoise)
+
+
+def _without_noise(scene: Scene, ranks: tuple[int, int, int] | None) -> Scene:
+    if ranks is None:
+        return scene
+    note = f"noise was taken off the scene: {' x '.join(map(str, ranks))} components"
+    return replace(scene, cube=denoised(scene.cube, ranks), notes=(*scene.notes, note))
 
 
 def tiny_step(config: HsiPretrainConfig) -> str:

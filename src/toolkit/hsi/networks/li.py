@@ -37,7 +37,7 @@ class Li2017(Trunk):
         cubes_BKDHW = F.relu(self.conv1(x_BCHW.unsqueeze(1)))
         # each cube by itself: the batch axis takes the cubes in, and gives them back after C2
         apart_BKDHW = F.relu(self.conv2(cubes_BKDHW.flatten(0, 1).unsqueeze(1)))
-        flat_BFHW = apart_BKDHW.reshape(len(x_BCHW), -1, *apart_BKDHW.shape[-2:])
+        flat_BFHW = apart_BKDHW.reshape(x_BCHW.shape[0], -1, *apart_BKDHW.shape[-2:])
         out_BFHW: Tensor = self.dropout(F.relu(self.hidden(flat_BFHW)))
         return out_BFHW
 

@@ -9,7 +9,7 @@ pixels; then every arm runs on every draw.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -27,7 +27,7 @@ from toolkit.hsi.config import CONFIGS, SceneConfig
 from toolkit.hsi.network_config import NetworkConfig, patch_of
 from toolkit.hsi.protocol.compare_config import TRAINED, CompareConfig
 
-_BATCH = 10  # runs of one process: starting one costs as much as a small run
+_BATCH = 10  # runs of one process at most: starting one costs as much as a small run
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,13 @@ class Point:
 
 
 class Comparison:
-    """All cells of ``config`` below ``folder``, and how to run them."""
+    """All cells of ``config`` below ``folder``, and how to run them, ``workers`` at once."""
 
-    def __init__(self, folder: Path, config: CompareConfig, progress: Progress) -> None:
+    def __init__(
+        self, folder: Path, config: CompareConfig, progress: Progress, workers: int = 1
+    ) -> None:
         self.folder, self.config, self.progress = folder, config, progress
+        self.workers = workers
         networks = [NetworkConfig(name=name) for name in config.networks]
         own = config.train.split.patch or 1
         self.patch = max(own, *map(patch_of, networks))  # the same disjoint split for all
@@ -161,7 +164,8 @@ class Comparison:
         for cell in todo:
             if not cell.path.exists():
                 Run.create(self.folder, "hsi", cell.verb, cell.config, path=cell.path)
-        jobs = [self._job(stage, part) for part in _batches(todo)]
+        size = min(_BATCH, -(-len(todo) // self.workers))  # all workers shall have some
+        jobs = [self._job(stage, todo[i : i + size]) for i in range(0, len(todo), size or 1)]
         codes: dict[str, int] = {}
         done = [0]
 
@@ -182,7 +186,3 @@ class Comparison:
         name = cells[0].path.name
         log = self.folder / f"{stage.replace(' ', '-')}-{name}.log"
         return Job(name, [sys.executable, "-m", "toolkit", "runs", "resume", *runs], log)
-
-
-def _batches(cells: Sequence[Cell]) -> Iterable[Sequence[Cell]]:
-    return (cells[i : i + _BATCH] for i in range(0, len(cells), _BATCH))

@@ -1,0 +1,79 @@
+"""Networks as ONNX files, for runtimes that know nothing of torch; checked before they are kept."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from toolkit.core.errors import CheckFailedError, UnavailableError
+from toolkit.core.files import write_atomic
+
+_TOLERANCE = 1e-3  # of logits; other kernels add in another order
+
+
+def write(
+    path: Path,
+    model: nn.Module,
+    examples: Sequence[Tensor],
+    dynamic: Sequence[int],
+    facts: Mapping[str, str],
+) -> float:
+    """Write ``model`` as ``path`` and return the largest difference that onnxruntime shows.
+
+    Args:
+        path: of the file.
+        model: in evaluation mode, of one input and one output.
+        examples: inputs of several sizes; the first one is traced, all are compared.
+        dynamic: axes of the input whose length may vary.
+        facts: kept as the file's metadata: class names, bands.
+
+    Raises:
+        UnavailableError: the packages of extra ``onnx`` are missing.
+        CheckFailedError: onnxruntime gives something else; nothing is written.
+    """
+    runtime = _runtime()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of operators that are not used here
+    axes = dict.fromkeys(dynamic, torch.export.Dim.AUTO)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program: Any = torch.onnx.export(
+            model.eval(), (examples[0],), dynamo=True, dynamic_shapes=(axes,),
+            input_names=["input"], output_names=["output"], verbose=False,
+        )  # fmt: skip
+    proto = program.model_proto
+    for key, value in facts.items():
+        proto.metadata_props.add(key=key, value=value)
+    content: bytes = proto.SerializeToString()
+    worst = _difference(runtime.InferenceSession(content), model, examples)
+    if not worst <= _TOLERANCE:
+        what = f"the exported network differs from its source by {worst:.3g}"
+        raise CheckFailedError(what, where=str(path), hint="nothing was written; please report it")
+    write_atomic(path, content)
+    return worst
+
+
+@torch.no_grad()
+def _difference(session: Any, model: nn.Module, examples: Sequence[Tensor]) -> float:
+    found = [session.run(None, {"input": example.numpy()})[0] for example in examples]
+    own = [model(example).numpy() for example in examples]
+    return max(float(np.abs(a - b).max()) for a, b in zip(found, own))
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UnavailableError(
+            f"{error.name} is not installed",
+            where="export to ONNX",
+            hint="pip install -c constraints.txt 'toolkit[onnx]'",
+        ) from error
+    return onnxruntime
