@@ -79,7 +79,8 @@ def test_a_finetuning_has_all_that_a_figure_needs(classifier: Path, scene: Path)
     assert any("neighbour" in note for note in result["notes"])
     assert result["oa"] > 0.5
     assert all(row["n_train"] == 5 for row in result["classes"].values())
-    assert (classifier / "figures" / "map.png").is_file()
+    figures = {path.name for path in (classifier / "figures").glob("*.png")}
+    assert figures >= {"map.png", "confusion.png"}
     assert "split" in json.loads((classifier / "data.json").read_text())
 
 
@@ -300,3 +301,17 @@ def test_a_comparison_pairs_its_arms_and_goes_on_where_it_was(scene: Path, tmp_p
     assert answer(*words)["rows"] == result["rows"]
     (summary,) = [path for path in before if path.parent == folder]
     assert all(path.stat().st_mtime_ns == t for path, t in before.items() if path != summary)
+
+
+@pytest.mark.parametrize("name", ["houston2018_cut", "jasper_ridge", "samson", "simu_indian"])
+def test_real_scenes_are_read_classified_and_mapped(
+    name: str, hsi_data: Path, tmp_path: Path
+) -> None:
+    where = ("--data-dir", hsi_data)
+    few = ("--network", "hu2015", "--per-class", 5, "--set", "learning_rate=0.01")
+    result = answer("hsi", "train", "--scene", name, *few, *where, "--runs-dir", tmp_path)
+    assert result["oa"] > 0.3  # far above chance; steps are few
+    assert result["leak"]["train_test_pixels"] == 0
+    maps = answer("hsi", "map", result["run"], name, *where, "--out", tmp_path / "maps")
+    shape = (maps["rows"], maps["columns"])
+    assert sum(maps["pixels"].values()) == shape[0] * shape[1]

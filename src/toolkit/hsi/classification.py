@@ -19,6 +19,7 @@ from toolkit.core.supervised import Problem, predict
 from toolkit.hsi import evaluation, stored
 from toolkit.hsi.config import HsiFinetuneConfig, HsiTrainConfig
 from toolkit.hsi.examples import IGNORED, Pixels
+from toolkit.hsi.figures import draw_confusion, draw_learning
 from toolkit.hsi.maps.map_figures import draw_map
 from toolkit.hsi.model import HsiModel
 from toolkit.hsi.network_config import patch_of
@@ -117,6 +118,8 @@ def _finish(model: nn.Module, run: Run, chosen: Study, config: HsiTrainConfig) -
     stored.save_model(run.path, model, chosen.scene, chosen.scene.classes)
     found, result = judge(model, chosen, config)
     draw_map(run.figures / "map.png", chosen.scene, found.map.classes, found.map.confidence)
+    draw_confusion(run, result["confusion"], chosen.scene.classes)
+    draw_learning(run, "train/loss", "train_accuracy")
     return result
 
 
@@ -128,6 +131,7 @@ def judge(
     found = evaluation.classify(model, scene, config, chosen.train)
     return found, {
         "title": f"{_how(config)} on {scene.name}, {_named(config)} split",
+        "headline": ["oa", "aa", "kappa", "n_train", "n_test"],
         **evaluation.scores(found, chosen.judged, scene.classes, chosen.train),
         "scene": scene.name,
         "network": config.network.name,

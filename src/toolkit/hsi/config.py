@@ -106,7 +106,7 @@ class HsiTrainConfig(SceneConfig):
 
     steps: int = Field(150, ge=1, description="batches")
     batch_size: int = Field(64, ge=1, description="labelled pixels in a batch")
-    evaluate_every: int = Field(10_000, ge=1, description="steps between evaluations")
+    evaluate_every: int = Field(25, ge=1, description="steps between evaluations")
     split: SplitConfig = SplitConfig()
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     transductive: TransductiveConfig = TransductiveConfig()

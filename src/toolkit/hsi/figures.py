@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from toolkit.core.plots import SMALL, canvas, save
+from toolkit.core.plots import SMALL, canvas, confusion_matrix, learning_curves, save
+from toolkit.core.run import Run
 from toolkit.hsi import artificial_labels
 from toolkit.hsi.artificial_labels import ArtificialLabels
 from toolkit.hsi.maps.legend import Legend
@@ -32,6 +33,23 @@ def draw_blocks(path: Path, scene: Scene, blocks: ArtificialLabels) -> Path:
     for name, count, plane in zip(blocks.names, blocks.class_counts, blocks.planes):
         pictures[f"{name}: {count} classes"] = artificial_labels.picture(plane)
     return _beside(path, pictures, "Artificial labels, one colour a class.")
+
+
+def draw_learning(run: Run, *keys: str) -> None:
+    """Figures against steps, one panel each."""
+    lines = run.metrics
+    if len(lines) > 1:
+        caption = "Learning: means since the line before."
+        save(learning_curves(lines, keys), run.figures / "learning.png", caption)
+
+
+def draw_confusion(run: Run, counts: ArrayLike, classes: Sequence[str]) -> None:
+    """True classes in rows, predicted ones in columns."""
+    caption = (
+        "Confusion matrix of the pixels that the run is judged by: true classes in rows with their "
+        "number, accuracy on the right, share of right predictions above."
+    )
+    save(confusion_matrix(counts, classes), run.figures / "confusion.png", caption)
 
 
 def _beside(path: Path, pictures: Mapping[str, NDArray[np.uint8]], caption: str) -> Path:

@@ -19,7 +19,7 @@ from toolkit.hsi import artificial_labels
 from toolkit.hsi.artificial_labels import ArtificialLabels
 from toolkit.hsi.config import HsiPretrainConfig
 from toolkit.hsi.examples import IGNORED, Crops
-from toolkit.hsi.figures import draw_blocks
+from toolkit.hsi.figures import draw_blocks, draw_learning
 from toolkit.hsi.model import HsiModel
 from toolkit.hsi.protocol.partition import split_of
 from toolkit.hsi.scene import Mask, Scene
@@ -108,6 +108,7 @@ def _finish(
 ) -> Mapping[str, Any]:
     assert isinstance(model, HsiModel)
     save_model(run.path, model, scene, classes=())
+    draw_learning(run, "train/loss", "block_accuracy")
     return {
         "title": f"Pre-training on {scene.name}, {config.artificial.kind} labels",
         **judge(model),
