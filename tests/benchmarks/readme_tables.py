@@ -110,6 +110,8 @@ CIRCUITS = {
     "lih4-2.2": "LiH, 2.2 Å, 4 qubits",
     "lih4-3.4": "LiH, 3.4 Å, 4 qubits",
     "lih6-2.2": "LiH, 2.2 Å, 6 qubits",
+    "beh2-6": "BeH2, 0.7038 Å, 6 qubits",
+    "h2o-8": "H2O, 0.512743 Å, 8 qubits",
 }
 _PLAIN = str.maketrans("-.", "__")  # in the name of a table
 
@@ -145,7 +147,7 @@ def _circuits(molecule: str, seeds: list[dict[str, Any]]) -> list[str]:
     """The search's rows, over seeds, and the baselines', which are the same for every seed."""
     reached = f"{sum(seed['best']['error_ha'] < 1.6e-3 for seed in seeds)} of {len(seeds)}"
     rows = []
-    ways = {"search": "best_of_search", "search, front shortened": "shortened"}
+    ways = {"search": "best_of_search", "search, annealed": "shortened"}
     for way, key in ways.items():
         found = [seed[key] for seed in seeds if key in seed]
         if len(found) < len(seeds):
@@ -166,7 +168,7 @@ def _circuits(molecule: str, seeds: list[dict[str, Any]]) -> list[str]:
 
 def card(name: str) -> str:
     """One row for each seed of a released search."""
-    columns = "seed | error, mHa | depth | gates | CNOT | gates removed: depth, gates, CNOT"
+    columns = "seed | error, mHa | depth | gates | CNOT | annealed: depth, gates, CNOT"
     lines = [f"| {columns} | greedy below 1.6 mHa | steps/s | seconds |", "|" + "---|" * 9]
     for seed in read(MODELS / "vqe" / name / "results.json")["seeds"]:
         one, shorter = seed["best_of_search"], seed.get("shortened")

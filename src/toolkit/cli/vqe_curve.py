@@ -10,7 +10,7 @@ import click
 from toolkit.cli.molecules import molecule_config, molecule_flags, molecule_options
 from toolkit.cli.options import Spaced, emit, json_option, runs_dir_option
 
-RELEASED = {"parity": "lih4-2.2"}  # whose circuits a curve of LiH is made of
+RELEASED = {"parity": "lih4-2.2", "jw": "lih6-2.2"}  # whose circuits a curve of LiH is made of
 
 
 @click.command()

@@ -110,7 +110,8 @@ def draw(path: Path, rows: Sequence[Row], config: CompareConfig) -> Path:
         ax.minorticks_off()
     for ax in axes[len(config.networks) :]:
         ax.set_axis_off()
-    axes[len(config.networks) - 1].legend(fontsize=plots.SMALL, frameon=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=plots.SMALL, frameon=False)
     return plots.save(figure, path, "Overall accuracy: mean and one deviation over the draws.")
 
 
