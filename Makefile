@@ -14,7 +14,7 @@ demo: venv
 	$(BIN)/toolkit demo
 
 test: check clean-kernels
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: venv
 	$(BIN)/ruff check
