@@ -99,6 +99,7 @@ def joined() -> Iterator[Ranks]:
     dist.init_process_group(backend, timeout=timedelta(seconds=_TIMEOUT_S))
     try:
         yield Ranks(dist.get_rank(), world)
+        dist.barrier()  # none may tear the group down while another still talks in it
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
