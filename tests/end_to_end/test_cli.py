@@ -466,6 +466,10 @@ def test_examples_run_on_real_data(
     (workplace.parent / "shared").mkdir()
     (workplace.parent / "shared" / "data").symlink_to(real_data)
     result = call(*_bounded(line))
+    if line == "toolkit data verify" and not (real_data / "hsi" / "PaviaU.mat").is_file():
+        assert result.exit_code == 1  # a truth without its cube is a part of a data set
+        assert "1 of 2 files of pavia_university" in result.stderr
+        return
     assert result.exit_code == 0, result.stderr
 
 
