@@ -171,7 +171,10 @@ def _notes(hamiltonian: Hamiltonian, config: VqeSearchConfig, processed: bool) -
             "random), and episodes began with part of what that left (shorten=false does without)."
         )
     if processed:
-        notes.append("The best circuit is post-processed: best_of_search, annealed once more.")
+        notes.append(
+            "The best circuit is post-processed: circuits of the search, annealed once more; "
+            "best_of_search is what the search itself found."
+        )
     else:
         notes.append("shortened: what annealing the search's circuits once more would give.")
     return notes
