@@ -15,6 +15,7 @@ import click
 from click.testing import CliRunner, Result
 
 from toolkit.cli.main import COMMANDS, cli
+from toolkit.core.run import Run
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -123,3 +124,24 @@ def parse(line: str) -> click.Context:
     if isinstance(command, click.Group) and words[depth:] and not words[depth].startswith("-"):
         raise click.UsageError(f"No such command {words[depth]!r}")
     return command.make_context(" ".join(words[:depth]) or "toolkit", words[depth:])
+
+
+SMALL = ("--set", "batch_size=32", "--threads", 1, "--device", "cpu", "--seed", 3)
+
+
+def training(data: Path, steps: int, **sets: object) -> list[object]:
+    """The words of a small training run."""
+    words: list[object] = ["ecg", "train", "--preset", "synthetic", "--data-dir", data, *SMALL]
+    for key, value in {"steps": steps, **sets}.items():
+        words += ["--set", f"{key}={value}"]
+    return words
+
+
+def same(a: Path, b: Path) -> bool:
+    """Whether two runs ended with the same weights and the same curve."""
+    curves = [
+        [{k: v for k, v in line.items() if k != "time_s"} for line in Run(path).metrics]
+        for path in (a, b)
+    ]
+    weights = [(path / "model.safetensors").read_bytes() for path in (a, b)]
+    return curves[0] == curves[1] and weights[0] == weights[1]

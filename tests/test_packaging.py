@@ -19,6 +19,8 @@ NEEDED = {
     "toolkit/ecg/fragments17.csv",
     "toolkit/ecg/presets/ec57.toml",
     "toolkit/vqe/presets/lih4.toml",
+    "toolkit/rl/presets/acerax.toml",
+    "toolkit/rl/reference_scores.toml",
     "toolkit/vqe/published.toml",
     "toolkit/models/vqe/lih4-2.2/best.json",
     "toolkit/models/ecg/ec57/model.safetensors",

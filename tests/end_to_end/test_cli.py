@@ -2,65 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from commands import answer, call, commands, examples, parse, readme_commands, spawn, strict_json
+from commands import answer, call, same, spawn, strict_json, training
 
-from toolkit.cli import demo
 from toolkit.core.files import read_json
 from toolkit.core.run import Run
-from toolkit.ecg import config as ecg_config
-from toolkit.ecg import synthetic as ecg_synthetic
 
 pytestmark = pytest.mark.usefixtures("quick_baseline")
 
-SMALL = ("--set", "batch_size=32", "--threads", 1, "--device", "cpu", "--seed", 3)
 SCORES = {
     *("protocol", "split", "n", "accuracy", "balanced_accuracy", "macro_f1", "classes"),
     *("confusion", "interval", "macro_f1_nsv", "veb", "sveb", "per_record"),
 }
-
-
-def training(data: Path, steps: int, **sets: object) -> list[object]:
-    """The words of a small training run."""
-    words: list[object] = ["ecg", "train", "--preset", "synthetic", "--data-dir", data, *SMALL]
-    for key, value in {"steps": steps, **sets}.items():
-        words += ["--set", f"{key}={value}"]
-    return words
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, synthetic: Path) -> Path:
-    """A folder with one finished run; tests may add to it."""
-    folder = tmp_path_factory.mktemp("work") / "runs"
-    answer(*training(synthetic, 4), "--runs-dir", folder)
-    return folder
-
-
-@pytest.fixture
-def finished(runs: Path, tmp_path: Path) -> Path:
-    """A copy of the finished run that a test may change."""
-    (source,) = (path.parent for path in runs.glob("*/env.json"))
-    return Path(shutil.copytree(source, tmp_path / "runs" / source.name))
-
-
-def same(a: Path, b: Path) -> bool:
-    """Whether two runs ended with the same weights and the same curve."""
-    curves = [
-        [{k: v for k, v in line.items() if k != "time_s"} for line in Run(path).metrics]
-        for path in (a, b)
-    ]
-    weights = [(path / "model.safetensors").read_bytes() for path in (a, b)]
-    return curves[0] == curves[1] and weights[0] == weights[1]
 
 
 def test_train_prints_pure_json_and_names_its_run(tmp_path: Path, synthetic: Path) -> None:
@@ -284,50 +243,6 @@ def test_a_sweep_over_seeds_skips_what_is_finished(tmp_path: Path, synthetic: Pa
     assert len(answer("runs", "list", "--runs-dir", tmp_path)["runs"]) == n
 
 
-@pytest.fixture
-def quick_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Fewer records and steps; everything else as it is."""
-    write, presets = (
-        ecg_synthetic.write_records,
-        shutil.copytree(ecg_config.PRESETS, tmp_path / "presets"),
-    )
-    monkeypatch.setattr(
-        ecg_synthetic, "write_records", lambda out, records, minutes, seed: write(out, 2, 0.5, seed)
-    )
-    path = presets / "synthetic.toml"
-    text = path.read_text().replace("batch_size = 256", "batch_size = 32\nthreads = 1")
-    lines = ["steps = 2" if line.startswith("steps") else line for line in text.splitlines()]
-    path.write_text("\n".join(lines))
-    monkeypatch.setattr(ecg_config, "PRESETS", presets)
-    monkeypatch.setattr(demo, "VQE_S", 1.0)
-    tiny = ("network.residual.stem_channels=8", "network.residual.channels=[8]", "steps=2")
-    monkeypatch.setattr(demo, "HSI_PRETRAIN", tiny)
-    monkeypatch.setattr(demo, "HSI_FINETUNE", ("steps=2",))
-
-
-@pytest.mark.usefixtures("quick_demo")
-def test_demo_ends_in_one_page(tmp_path: Path) -> None:
-    found = answer("demo", "--out", tmp_path / "demo")
-    page = Path(found["page"])
-    assert page == (tmp_path / "demo" / "demo.html").resolve()
-    text = page.read_text()
-    assert "Synthetic records" in text
-    assert "data:image/png;base64" in text
-    assert "LiH on 4 qubits" in text and "Pre-training on indian_pines" in text
-    states = [Run.open(Path(run)).status["state"] for run in found["runs"]]
-    assert states == [*["finished"] * 3, "paused"]  # the search stops at its time
-
-
-@pytest.mark.slow
-def test_the_whole_demo(tmp_path: Path) -> None:
-    found = answer("demo", "--out", tmp_path / "demo")
-    ecg, _, hsi, vqe = (Run(Path(run)).result for run in found["runs"])
-    assert ecg is not None and hsi is not None and vqe is not None
-    assert hsi["oa"] > 0.7  # of a map regularised in space
-    assert ecg["macro_f1_nsv"] > 0.9  # synthetic beats are easy to tell apart
-    assert vqe["best"]["error_ha"] < 1.6e-3
-
-
 def test_doctor_checks_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = call("doctor", "--json")
@@ -345,170 +260,6 @@ def test_the_same_seed_synthesizes_the_same_bytes(tmp_path: Path, synthetic: Pat
     for path in synthetic.iterdir():
         assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
     assert call("data", "synthesize", "ecg", tmp_path / "out", *words).exit_code == 2
-
-
-def test_help_is_there_for_every_command_and_imports_no_torch() -> None:
-    code = (
-        "import sys\nsys.path.insert(0, sys.argv[1])\n"
-        "from commands import call, commands\n"
-        "for words in commands():\n"
-        "    result = call(*words, '--help')\n"
-        "    assert result.exit_code == 0 and 'Usage: ' in result.stdout, words\n"
-        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
-    )
-    tests = Path(__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", code, tests], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-def test_every_command_has_examples() -> None:
-    told = {words: command.help or "" for words, command in commands().items()}
-    groups = {words[:-1] for words in told}
-    lacking = [words for words, text in told.items() if "Examples:" not in text]
-    assert [words for words in lacking if words not in groups] == []
-
-
-@pytest.mark.parametrize("line", examples())
-def test_every_example_can_be_read(line: str) -> None:
-    parse(line)
-
-
-@pytest.mark.parametrize("line", ["toolkit ecg train --sed 1", "toolkit runs shw", "toolkit sweep"])
-def test_a_wrong_example_would_be_found(line: str) -> None:
-    with pytest.raises(Exception, match=r"No such|Missing|Got unexpected"):
-        parse(line)
-
-
-def _needs(line: str) -> str:
-    """What an example needs to run: ``network``, ``real`` data, time (``slow``) or nothing."""
-    if line.startswith("toolkit data fetch"):
-        return "real" if "--from" in line else "network"
-    if any(word in line for word in ("--preset ec57", "--preset fragments17", "--preset intra")):
-        return "real"
-    if any(word in line for word in ("data verify", "data path", "../shared")):
-        return "real"
-    if line.startswith("toolkit hsi export"):
-        return "onnx"
-    return "slow" if line.startswith("toolkit demo") else ""
-
-
-def _bounded(line: str) -> list[str]:
-    """The words of an example, any training in it cut to two steps and one cell."""
-    words = line.split()[1:]
-    if words[:2] == ["vqe", "search"]:
-        return [*words, "--set", "steps=2", "--set", "baselines=['hartree-fock']"]
-    if words[:2] == ["ecg", "train"] or words[0] == "sweep":
-        words += ["--set", "steps=2", "--set", "batch_size=16"]
-    if words[0] == "hsi" and words[1] in ("pretrain", "train", "finetune"):
-        words += ["--set", "steps=2"]
-    if words[:2] == ["hsi", "compare"]:
-        few = ("rates=[1e-3]", "pretrain.steps=2", "train.steps=2", "networks=['hu2015']")
-        words = [word for word in words if word not in ("--networks", "all")]
-        words += ["--draws", "1", *(f"--set={text}" for text in few)]
-    if words[:2] == ["runs", "resume"] and "--steps" in words:
-        words[words.index("--steps") + 1] = "5"
-    return [*words, "--seeds", "0", "--workers", "1"] if words[0] == "sweep" else words
-
-
-def _examples(*kinds: str) -> list[str]:
-    return [line for line in examples() if _needs(line) in kinds]
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished search, its ``best.json``, and a finished classifier of a scene."""
-    folder = tmp_path_factory.mktemp("searched")
-    few = ("--set", "steps=3", "--set", "baselines=['hartree-fock']")
-    answer("vqe", "search", *few, "--runs-dir", folder / "runs")
-    (run,) = (folder / "runs").iterdir()
-    shutil.copy(run / "best.json", folder)
-    answer("hsi", "train", "--network", "hu2015", "--set", "steps=2", "--runs-dir", folder / "runs")
-    return folder
-
-
-@pytest.fixture
-def workplace(runs: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder of an example: it holds a finished run of each application."""
-    folder = tmp_path / "work"
-    shutil.copytree(searched, folder)
-    shutil.copytree(runs, folder / "runs", dirs_exist_ok=True)
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.mark.parametrize("line", _examples(""))
-def test_examples_run(line: str, workplace: Path) -> None:
-    result = call(*_bounded(line))
-    assert result.exit_code == 0, result.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("line", _examples("slow"))
-@pytest.mark.usefixtures("quick_demo")
-def test_slow_examples_run(line: str, workplace: Path) -> None:
-    result = call(*_bounded(line))
-    assert result.exit_code == 0, result.stderr
-
-
-@pytest.mark.parametrize("line", _examples("onnx"))
-def test_examples_of_an_extra_run(line: str, workplace: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="extra onnx is not installed")
-    assert call(*_bounded(line)).exit_code == 0
-
-
-@pytest.mark.slow
-@pytest.mark.real_data
-@pytest.mark.parametrize("line", _examples("real"))
-def test_examples_run_on_real_data(
-    line: str, workplace: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TOOLKIT_DATA", str(real_data))
-    (workplace.parent / "shared").mkdir()
-    (workplace.parent / "shared" / "data").symlink_to(real_data)
-    result = call(*_bounded(line))
-    if line == "toolkit data verify" and not (real_data / "hsi" / "PaviaU.mat").is_file():
-        assert result.exit_code == 1  # a truth without its cube is a part of a data set
-        assert "1 of 2 files of pavia_university" in result.stderr
-        return
-    assert result.exit_code == 0, result.stderr
-
-
-def _readme() -> list[Any]:
-    lines = [line for line in readme_commands() if line.startswith("toolkit ")]
-    return [pytest.param(line, id=line) for line in lines]
-
-
-@pytest.mark.parametrize("line", _readme())
-def test_the_readmes_commands_can_be_read(line: str) -> None:
-    parse(line)
-
-
-@pytest.fixture(scope="module")
-def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One current folder for all of the README's commands: the later ones need the earlier."""
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("readme"))
-    yield Path.cwd()
-    os.chdir(before)
-
-
-@pytest.mark.slow
-@pytest.mark.real_data
-@pytest.mark.parametrize("line", _readme())
-def test_the_readmes_commands_run(
-    line: str, reading: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if _needs(line) == "network":
-        pytest.skip("downloads; its example is read, and fetching is tested on a local server")
-    monkeypatch.setenv("TOOLKIT_DATA", str(real_data))
-    result = call(*_bounded(line))
-    assert result.exit_code == 0, result.stderr
-
-
-def test_blocks_of_a_readme_are_found(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text("a\n```sh\n# no\nmake demo\ntoolkit a \\\n  --b  # why\n```\n```py\nno\n```\n")
-    assert readme_commands(path) == ["make demo", "toolkit a    --b"]
 
 
 def test_status_is_one_of_the_documented_files(finished: Path) -> None:

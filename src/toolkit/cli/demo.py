@@ -11,6 +11,11 @@ from toolkit.cli.options import emit, json_option
 
 VQE_S = 60.0  # seconds that the search may take
 HSI_S = 40.0  # seconds that each training on the scene may take
+RL_S = 60.0
+RL = (
+    *("env='Pendulum-v1'", "steps=15_000", "evaluate_every=1_500", "discount=0.95"),
+    *("updates_per_step=1.0", "hidden=[64, 64]", "reward_scale=0.1"),
+)
 HSI_PRETRAIN = ("steps=200",)
 HSI_FINETUNE = ("steps=80",)
 
@@ -36,12 +41,17 @@ def demo(out: Path, seed: int, as_json: bool) -> None:
     from toolkit.core import report
     from toolkit.core.run_report import make_report
 
-    runs = [_ecg(out, seed), *_hsi(out, seed), _vqe(out, seed)]
+    runs = [
+        _ecg(out, seed),
+        *_hsi(out, seed),
+        _trained(out, "rl", "run", "acerax", seed, RL_S, *RL),
+        _trained(out, "vqe", "search", "lih4", seed, VQE_S),
+    ]
     page = report.combine(
         [make_report(run) for run in runs],
         "toolkit demo",
-        "Synthetic records, a scene that comes with a dependency, and a molecule from first "
-        "principles: it shows what the commands do; the README says how well.",
+        "Synthetic records, a scene that comes with a dependency, a pendulum, and a molecule from "
+        "first principles: it shows what the commands do; the README says how well.",
     )
     path = report.write(page, out / "demo.html").resolve()
     summary = {"page": str(path), "runs": [str(run.path) for run in runs]}
@@ -69,17 +79,17 @@ def _hsi(out: Path, seed: int) -> list[Any]:
     return runs
 
 
-def _vqe(out: Path, seed: int) -> Any:
-    """A minute's search of a circuit for LiH."""
+def _trained(
+    out: Path, app: str, verb: str, preset: str, seed: int, most_s: float, *own: str
+) -> Any:
+    """A run of ``app`` that needs no data, for at most ``most_s`` seconds."""
     from toolkit.cli import execution
     from toolkit.core.distributed import Ranks
     from toolkit.core.run import Run
 
-    config = execution.settings(
-        "vqe", "search", preset="lih4", config_file=None, sets=(), seed=seed
-    )
-    run = Run.create(out / "runs", "vqe", "search", config)
-    execution.train(run, config, VQE_S, Ranks())
+    config = execution.settings(app, verb, preset=preset, config_file=None, sets=own, seed=seed)
+    run = Run.create(out / "runs", app, verb, config)
+    execution.train(run, config, most_s, Ranks())
     return run
 
 

@@ -16,6 +16,7 @@ from toolkit import __version__
 COMMANDS = {  # name: (module below toolkit.cli, one-line summary)
     "ecg": ("ecg", "Arrhythmia classification of ECG (MIT-BIH)."),
     "hsi": ("hsi", "Hyperspectral classifiers from a handful of labels."),
+    "rl": ("rl", "Continuous control: actor-critic with replay and adaptive dispersion."),
     "vqe": ("vqe", "Short circuits for the ground states of molecules."),
     "data": ("data", "List, fetch, verify and synthesize data sets."),
     "runs": ("runs", "List, show, resume, report on and verify runs."),

@@ -78,7 +78,8 @@ def caption_of(path: Path) -> str:
         raise DataError("cannot read a figure", where=f"{path}: {error}") from error
 
 
-def _label(ax: Axes, title: str = "", x: str = "", y: str = "", *, pad_pt: float = 5) -> None:
+def titled(ax: Axes, title: str = "", x: str = "", y: str = "", *, pad_pt: float = 5) -> None:
+    """Title and labels of ``ax``."""
     ax.set_title(title, fontsize=SMALL + 1, color=INK, loc="left", pad=pad_pt)
     ax.set_xlabel(x, fontsize=SMALL, color=INK)
     ax.set_ylabel(y, fontsize=SMALL, color=INK)
@@ -88,7 +89,18 @@ def _legend(ax: Axes, **where: Any) -> None:
     ax.legend(fontsize=SMALL, frameon=False, labelcolor=INK, **where)
 
 
-def _thousands(ax: Axes) -> None:
+def legend_below(figure: Figure, columns: int = 3) -> None:
+    """One legend for all axes below them, where it covers nothing; a label is shown once."""
+    handles: dict[str, Any] = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels()):
+            handles.setdefault(label, handle)
+    style: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "labelcolor": INK}
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns, **style)
+
+
+def thousands(ax: Axes) -> None:
+    """Write 10,000 and more along the x axis as 10k."""
     if ax.get_xlim()[1] >= 10_000:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
 
@@ -117,8 +129,8 @@ def learning_curves(
             _noisy_line(ax, np.array(points, np.float64).reshape(-1, 2), name, colour)
         if any(name in log for name in names):
             ax.set_yscale("log")
-        _thousands(ax)
-        _label(ax, "" if len(names) > 1 else names[0], x)
+        thousands(ax)
+        titled(ax, "" if len(names) > 1 else names[0], x)
         if len(names) > 1:
             _legend(ax)
     for ax in axes[len(panels) :]:
@@ -167,7 +179,7 @@ def confusion_matrix(counts: ArrayLike, names: Sequence[str], title: str = "") -
         _margin(ax, i, -0.8, _percent(hits[i], predicted[i]), "center")
     _margin(ax, k - 0.35, -0.8, "Se %", "left")
     _margin(ax, -0.65, -0.8, "+P %", "right")
-    _label(ax, title, "predicted", "true (n)", pad_pt=10 + 0.55 * 72 * cell_in)
+    titled(ax, title, "predicted", "true (n)", pad_pt=10 + 0.55 * 72 * cell_in)
     return figure
 
 
@@ -206,7 +218,7 @@ def bars_with_intervals(
     ax.set_yticks(range(len(intervals)), [*intervals])
     ax.invert_yaxis()
     ax.grid(False, axis="y")
-    _label(ax, title, unit, pad_pt=18 if references else 5)
+    titled(ax, title, unit, pad_pt=18 if references else 5)
     return figure
 
 
@@ -233,16 +245,21 @@ def lines_with_bands(
     dashes = ("--", ":", "-.")
     for (name, level), style in zip((references or {}).items(), cycle(dashes)):
         ax.axhline(level, color=INK, linewidth=0.9, linestyle=style, label=f"{name}: {level:g}")
-    _thousands(ax)
-    _label(ax, title, x, y)
+    thousands(ax)
+    titled(ax, title, x, y)
     if len(curves) > 1 or references:
         _legend(ax, loc="upper left", bbox_to_anchor=(1.01, 1.02))  # beside, never over a curve
     return figure
 
 
-def draw_bands(ax: Axes, curves: Mapping[str, Band]) -> None:
-    """Curves with shaded intervals on ``ax``, in the palette's order."""
-    for i, (name, curve) in enumerate(curves.items()):
+def draw_bands(ax: Axes, curves: Mapping[str, Band], order: Sequence[str] = ()) -> None:
+    """Curves with shaded intervals on ``ax``, in the palette's order.
+
+    ``order`` lists more names than ``ax`` may show, so that each has one colour in many axes.
+    """
+    names = [*order] or [*curves]
+    for name, curve in curves.items():
+        i = names.index(name)
         colour, style = PALETTE[i % len(PALETTE)], ("-", "-.")[i // len(PALETTE) % 2]
         ax.plot(curve.x, curve.middle, style, color=colour, linewidth=1.5, label=name)
         if curve.low is not None and curve.high is not None:
@@ -274,7 +291,7 @@ def signal_strips(strips: Sequence[Strip], columns: int = 1) -> Figure:
         ax.set(xlim=(start, start + span_s), ylim=(low, high))
         _paper(ax, width_in * 72 / max(span_s, 0.2), height_in * 72 / (high - low))
         _trace(ax, strip, high)
-        _label(ax, strip.get("title", ""))
+        titled(ax, strip.get("title", ""))
     for ax in axes[len(strips) :]:
         ax.set_visible(False)
     for i, ax in enumerate(axes[: len(strips)]):

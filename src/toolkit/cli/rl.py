@@ -1,0 +1,64 @@
+"""``toolkit rl``: actor-critic with experience replay and adaptive action dispersion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from toolkit.cli.options import run_options
+from toolkit.cli.rl_compare import compare
+from toolkit.cli.rl_policy import evaluate, export, render
+
+
+@click.group()
+def rl() -> None:
+    """Actor-critic with replay and adaptive action dispersion (Wawrzyński et al. 2022)."""
+
+
+for _command in (evaluate, render, compare, export):
+    rl.add_command(_command)
+
+
+@rl.command()
+@click.argument("env", required=False)
+@click.option(
+    "--env-arg",
+    "env_args",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Argument of the environment, such as contact_cost_weight=0.",
+)
+@click.option("--steps", type=click.IntRange(1), help="Environment steps.")
+@run_options
+def run(**options: Any) -> None:
+    """Learn to act in ENV, a gymnasium id with a continuous box of actions.
+
+    Presets: acerax (default: adaptive dispersion), acerax-paper (as published), acer (fixed σ),
+    sac (stable-baselines3's SAC), sacx (modern twin critics, adaptive dispersion).
+
+    \b
+    Examples:
+      toolkit rl run Pendulum-v1 --steps 600 --seed 0
+      toolkit rl run HalfCheetah-v5 --preset sac --steps 300 --json
+      toolkit rl run Ant-v5 --env-arg include_cfrc_ext_in_observation=false --steps 300
+      toolkit rl run Hopper-v5 --preset acer --set dispersion.std=0.2 --steps 300
+    """
+    from toolkit.cli import execution
+
+    execution.start("rl", "run", **flags("run", options))
+
+
+def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of ``verb`` as settings: arguments of the environment are parsed as TOML.
+
+    Raises:
+        ConfigError: one of them is no KEY=VALUE.
+    """
+    from toolkit.core.config import parse_set
+
+    given = dict(options)
+    parsed = [parse_set(text) for text in given.pop("env_args")]
+    merged = {key: value for one in parsed for key, value in one.items()}
+    return {**given, "env_args": merged or None}

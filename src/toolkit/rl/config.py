@@ -1,0 +1,134 @@
+"""Settings of ``toolkit rl``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from toolkit.core.config import Config, RunConfig
+
+PRESETS = Path(__file__).parent / "presets"
+
+Backbone = Literal["acer", "twin-q"]
+Dispersion = Literal["adaptive", "fixed", "temperature"]
+
+
+class ReplayConfig(Config):
+    """The memory of what was done."""
+
+    capacity: int = Field(20_000, ge=2, description="rows kept, of all environments together")
+    memory_map: bool = Field(False, description="keep the rows in a file of the run, not in memory")
+
+
+class DispersionConfig(Config):
+    """How wide the action distribution is; actions are scaled so that the box is [-1, 1]."""
+
+    kind: Dispersion = Field(
+        "adaptive",
+        description="adaptive: so that replayed actions stay probable; fixed; temperature: SAC's",
+    )
+    std: float = Field(0.4, gt=0, description="σ at the beginning, or for good where fixed")
+    floor: float = Field(0.1, gt=0, description="adaptive: σ is never below")
+    ceiling: float = Field(1.0, gt=0, description="adaptive: σ is never above")
+    alpha: float = Field(0.3, ge=0, description="adaptive: weight of actions against modes")
+    learning_rate: float = Field(3e-4, gt=0)
+    hidden: tuple[int, ...] = Field((64, 64), min_length=1, description="adaptive: widths of η")
+
+
+class AcerConfig(Config):
+    """Actor and V-critic on replayed trajectories (Wawrzyński 2009)."""
+
+    trajectory: int = Field(8, ge=1, description="L: rows that an advantage is estimated from")
+    geometric: float | None = Field(
+        None, gt=0, lt=1, description="λ: lengths are drawn with weight λ^l, at most trajectory"
+    )
+    truncation: Literal["soft", "hard"] = Field(
+        "soft", description="of density ratios: b tanh(ρ/b), or min(ρ, b)"
+    )
+    bound: float = Field(3.0, gt=0, description="b")
+    actor_rate: float = Field(1e-4, gt=0)
+    critic_rate: float = Field(1e-3, gt=0)
+    target_share: float | None = Field(
+        0.02, gt=0, le=1, description="Polyak share of the target critic; none if unset"
+    )
+    penalty: float = Field(0.1, ge=0, description="β of modes beyond the box")
+    scaled: bool = Field(True, description="divide the actor's advantages by their running RMS")
+    clip: float | None = Field(3.0, gt=0, description="bound of the scaled advantages")
+
+
+class TwinQConfig(Config):
+    """Reparametrised actor under two Q-critics (Haarnoja et al. 2018)."""
+
+    critic: Literal["plain", "layer-norm", "batch-norm", "simba"] = Field(
+        "plain",
+        description="batch-norm: without target (CrossQ); simba: residual, layer-normalised",
+    )
+    adam_beta: float = Field(0.9, ge=0, lt=1, description="β₁ of Adam")
+    critic_hidden: tuple[int, ...] = Field((256, 256), min_length=1)
+    learning_rate: float = Field(3e-4, gt=0)
+    target_share: float = Field(0.005, gt=0, le=1, description="Polyak share of target critics")
+    policy_delay: int = Field(1, ge=1, description="critic updates for each one of the actor")
+    squash: bool = Field(True, description="tanh on actions; clipped with a penalty otherwise")
+    penalty: float = Field(0.1, ge=0, description="of modes beyond the box where not squashed")
+    target_entropy: float | None = Field(
+        None, description="temperature: nats aimed at; minus the number of actions if unset"
+    )
+
+
+class RlRunConfig(RunConfig):
+    """Everything that decides a run; a step is one of the environment."""
+
+    steps: int = Field(100_000, ge=1, description="environment steps")
+    evaluate_every: int = Field(5_000, ge=1, description="environment steps between evaluations")
+    label: str = Field("custom", description="what tables and figures call this configuration")
+    env: str = Field("HalfCheetah-v5", min_length=1, description="a gymnasium id")
+    env_args: dict[str, Any] = Field({}, description="arguments of the environment")
+    environments: int = Field(1, ge=1, description="stepped in turn, one policy for all")
+    standardise: bool = Field(True, description="observations by running mean and deviation")
+    episodes: int = Field(5, ge=1, description="of each evaluation, the same starts every time")
+    final_episodes: int = Field(20, ge=1, description="of the last evaluation")
+    backbone: Backbone = "acer"
+    discount: float = Field(0.99, ge=0, lt=1, description="γ")
+    reward_scale: float = Field(1.0, gt=0, description="factor of rewards in learning")
+    hidden: tuple[int, ...] = Field((256, 256), min_length=1, description="of actor and V-critic")
+    activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
+    batch_size: int = Field(256, ge=1)
+    learning_starts: int = Field(1_000, ge=0, description="steps before the first update")
+    random_steps: int = Field(0, ge=0, description="first steps of uniformly random actions")
+    updates_per_step: float = Field(0.1, gt=0, description="c: updates for each environment step")
+    updates_growth: float | None = Field(
+        None, gt=0, description="c0: after t steps at most round(c0 t) updates a step"
+    )
+    replay: ReplayConfig = ReplayConfig()
+    dispersion: DispersionConfig = DispersionConfig()
+    acer: AcerConfig = AcerConfig()
+    twin_q: TwinQConfig = TwinQConfig()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        spread = self.dispersion
+        if self.backbone == "acer" and spread.kind == "temperature":
+            raise ValueError("dispersion.kind = temperature needs backbone = twin-q")
+        if spread.floor > spread.ceiling:
+            raise ValueError(f"dispersion.floor = {spread.floor} is above its ceiling")
+        if self.replay.capacity < max(self.environments, self.acer.trajectory + 1):
+            raise ValueError(f"replay.capacity = {self.replay.capacity} holds no trajectory")
+        return self
+
+
+CONFIGS = {"run": RlRunConfig}
+DEFAULT_PRESETS = {"run": "acerax"}
+
+
+def prepare(config: RlRunConfig) -> None:
+    """Refuse at once an environment that is not there or that no policy here can act in.
+
+    Raises:
+        ConfigError: an unknown id or argument, or spaces other than boxes.
+        UnavailableError: a package that the environment needs is missing.
+    """
+    from toolkit.rl import environments
+
+    environments.make(config.env, config.env_args).close()

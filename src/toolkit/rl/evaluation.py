@@ -1,0 +1,142 @@
+"""What a policy is worth: returns of whole episodes from starts that are the same every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.core import rng, statistics
+from toolkit.core.errors import DivergedError
+from toolkit.rl import environments
+
+Floats = NDArray[np.float64]
+Act = Callable[[NDArray[Any]], NDArray[Any]]  # observations (N, d) to actions (N, a), own units
+_LONGEST = 100_000  # steps of an episode in an environment that never ends one
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Episodes in the order of their seeds.
+
+    Attributes:
+        returns: (episodes,) sums of rewards, undiscounted and unscaled.
+        lengths: (episodes,) steps.
+        terminated: (episodes,) whether the environment ended it, not the clock.
+    """
+
+    returns: Floats
+    lengths: NDArray[np.int64]
+    terminated: NDArray[np.bool_]
+
+    def summary(self) -> dict[str, Any]:
+        """Mean, deviation (n - 1) and bootstrap interval over these episodes, JSON-ready."""
+        random = rng.generator(0, "interval")
+        interval = statistics.seeds_interval([self.returns], "mean", rng=random)
+        several = len(self.returns) > 1
+        return {
+            "return_mean": float(self.returns.mean()),
+            "return_sd": float(self.returns.std(ddof=1)) if several else None,
+            "return_ci95": [interval.low, interval.high] if several else None,
+            "lengths": self.lengths.tolist(),
+            "returns": self.returns.tolist(),
+            "terminated": self.terminated.tolist(),
+        }
+
+
+class Evaluator:
+    """Environments that stay open from one evaluation to the next.
+
+    Episode k begins from ``reset(seed=seed + k)``. All go on side by side, with one call of the
+    policy a step; the batch keeps its size when episodes end, for the last bits of a matrix
+    product depend on it.
+
+    Raises:
+        ConfigError: no such environment.
+    """
+
+    def __init__(self, env_id: str, env_args: Mapping[str, Any], episodes: int, seed: int) -> None:
+        self.env_id, self.seed = env_id, seed
+        args = dict(env_args)
+        self._environments = [environments.make(env_id, args) for _ in range(episodes)]
+
+    def __call__(self, act: Act) -> Returns:
+        """Returns of ``act``.
+
+        Raises:
+            DivergedError: an action, observation or reward that is not finite.
+        """
+        rollouts = [
+            Rollout(env, self.seed + k, f"{self.env_id}, evaluation from seed {self.seed + k}")
+            for k, env in enumerate(self._environments)
+        ]
+        observations = np.stack([one.observation for one in rollouts])
+        while any(one.goes_on for one in rollouts):
+            actions = act(observations)
+            for k, one in enumerate(rollouts):
+                if one.goes_on:
+                    one.step(actions[k])
+                    observations[k] = one.observation
+        return Returns(
+            np.array([one.total for one in rollouts]),
+            np.array([one.length for one in rollouts], np.int64),
+            np.array([one.terminated for one in rollouts]),
+        )
+
+    def close(self) -> None:
+        """Close the environments."""
+        for env in self._environments:
+            env.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Rollout:
+    """One episode as it goes; whoever calls ``step`` stops once ``goes_on`` is false."""
+
+    def __init__(self, env: environments.Env, seed: int, where: str) -> None:
+        self._env, self._where = env, where
+        self.total, self.length = 0.0, 0
+        self.goes_on, self.terminated = True, False
+        self.observation = self._finite("observation", env.reset(seed=seed)[0])
+
+    def step(self, action: NDArray[Any]) -> None:
+        """Act once, in the environment's units.
+
+        Raises:
+            DivergedError: the action, the observation or the reward is not finite.
+        """
+        self._finite("action", action)
+        observation, reward, terminated, truncated, _ = self._env.step(action)
+        self.length += 1
+        self.observation = self._finite("observation", observation)
+        self.total += float(self._finite("reward", np.asarray(reward)))
+        self.terminated = bool(terminated)
+        self.goes_on = not (terminated or truncated or self.length >= _LONGEST)
+
+    def _finite(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        if not np.isfinite(values).all():
+            where = f"{self._where}, step {self.length}"
+            hint = "lower learning rates; the last checkpoint is kept"
+            raise DivergedError(f"{name} is not finite: {values}", where=where, hint=hint)
+        return values
+
+
+def evaluate(
+    act: Act, env_id: str, env_args: Mapping[str, Any], episodes: int, seed: int
+) -> Returns:
+    """Returns of ``act`` over ``episodes`` that begin from ``reset(seed=seed + k)``.
+
+    Raises:
+        ConfigError: no such environment.
+        DivergedError: an action, observation or reward that is not finite.
+    """
+    with Evaluator(env_id, env_args, episodes, seed) as evaluator:
+        return evaluator(act)

@@ -1,0 +1,93 @@
+"""The verdict on a finished run: its policy judged, stored, drawn; every return as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.core.files import write_atomic
+from toolkit.core.run import Run
+from toolkit.rl import evaluation, figures, reference, stored
+from toolkit.rl.interaction import Episode, Interaction
+
+_HEADLINE = ("return_mean", "return_last10", "sigma_mean", "steps_per_s", "updates_per_s")
+
+
+def judge(task: Interaction, run: Run) -> dict[str, Any]:
+    """The result of ``run``."""
+    config = task.config
+    found = evaluation.evaluate(
+        task.by_mode, config.env, config.env_args, config.final_episodes, seed=0
+    )
+    metrics = run.metrics
+    sigma = [metrics[-1][f"sigma/{k}"] for k in range(task.environments.spaces.action_size)]
+    stored.save_policy(
+        run.path,
+        task.agent.policy,
+        label=config.label,
+        env=config.env,
+        env_args=config.env_args,
+        hidden=config.hidden,
+        activation=config.activation,
+        sigma=sigma,
+    )
+    write_returns(task, run.path)
+    adapts = config.dispersion.kind == "adaptive"
+    figures.draw(
+        run,
+        title=f"{config.label} on {config.env}, seed {config.seed}",
+        floor=config.dispersion.floor if adapts else None,
+        ceiling=config.dispersion.ceiling if adapts else None,
+        references=reference.references(config.env),
+    )
+    steps = metrics[-1]["step"]
+    last = [one.total for one in task.episodes[-10:]]
+    summary = found.summary()
+    return {
+        "title": f"{config.label} on {config.env}",
+        "headline": list(_HEADLINE),
+        "env": config.env,
+        "env_args": config.env_args,
+        "preset": config.label,
+        "seed": config.seed,
+        **{key: summary[key] for key in ("return_mean", "return_sd", "return_ci95")},
+        "return_last10": float(np.mean(last)) if last else None,
+        "final_sigma": sigma,
+        "sigma_mean": float(np.mean(sigma)),
+        "steps_per_s": steps / max(task.trained_s, 1e-9),
+        "updates_per_s": task.updates / max(task.trained_s, 1e-9),
+        "updates": task.updates,
+        "training_episodes": len(task.episodes),
+        "returns": summary["returns"],
+        "lengths": summary["lengths"],
+        "notes": [
+            f"return_mean: {config.final_episodes} episodes of the mode, those of toolkit rl "
+            f"evaluate; return_last10: the last ten training episodes, with exploration"
+        ],
+    }
+
+
+def write_returns(task: Interaction, folder: Path) -> None:
+    """``episodes.csv`` and ``evaluations.csv``: every return, one a row."""
+    header = ["step", "environment", "return", "length", "terminated", "time_s"]
+    assert len(header) == len(Episode._fields)
+    _write(folder / "episodes.csv", header, task.episodes)
+    rows = [
+        (one.step, k, total, length)
+        for one in task.evaluations
+        for k, (total, length) in enumerate(zip(one.returns, one.lengths))
+    ]
+    _write(folder / "evaluations.csv", ["step", "episode", "return", "length"], rows)
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([int(v) if isinstance(v, bool) else v for v in row] for row in rows)
+    write_atomic(path, text.getvalue())

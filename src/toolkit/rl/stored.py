@@ -1,0 +1,134 @@
+"""A trained policy in its folder: weights, and what is needed to act with them elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field, ValidationError, model_validator
+
+from toolkit.core import weights
+from toolkit.core.config import Config
+from toolkit.core.errors import ConfigError, RunError
+from toolkit.core.files import write_atomic
+from toolkit.core.supervised import load_weights
+from toolkit.rl.environments import Spaces
+from toolkit.rl.networks import Actor
+from toolkit.rl.policy import Policy
+from toolkit.rl.standardisation import Standardisation
+
+ABOUT = "model.json"
+
+
+class About(Config):
+    """What a stored policy is for, and how its network is built."""
+
+    label: str = Field(description="what tables and figures call its configuration")
+    env: str = Field(description="a gymnasium id")
+    env_args: dict[str, Any] = Field({}, description="arguments of the environment")
+    observation_size: int = Field(ge=1, description="d")
+    low: tuple[float, ...] = Field(min_length=1, description="of each action")
+    high: tuple[float, ...] = Field(min_length=1, description="likewise")
+    time_limit: int | None = Field(None, description="steps after which an episode is cut")
+    hidden: tuple[int, ...] = Field(description="widths of the actor")
+    activation: str
+    squash: bool = Field(description="modes are bounded by tanh, not by clipping")
+    standardise: bool = Field(description="observations by running mean and deviation")
+    sigma: tuple[float, ...] = Field(
+        description="of exploration at the end, each action's mean, in the box [-1, 1]"
+    )
+
+    @model_validator(mode="after")
+    def _one_for_each_action(self) -> Self:
+        if not len(self.low) == len(self.high) == len(self.sigma):
+            raise ValueError("low, high and sigma differ in length")
+        return self
+
+    @property
+    def spaces(self) -> Spaces:
+        """Of the environment."""
+        low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
+        return Spaces(self.observation_size, low, high, self.time_limit)
+
+
+def save_policy(
+    folder: Path,
+    policy: Policy,
+    *,
+    label: str,
+    env: str,
+    env_args: Mapping[str, Any],
+    hidden: Sequence[int],
+    activation: str,
+    sigma: ArrayLike,
+) -> About:
+    """Write ``model.safetensors`` and ``model.json``; returns what the latter says.
+
+    Args:
+        folder: an existing one.
+        policy: whose actor is an :class:`Actor` of widths ``hidden``.
+        label: what tables call its configuration.
+        env: id of the environment.
+        env_args: its arguments.
+        hidden: widths of the actor.
+        activation: of the actor.
+        sigma: (a,), deviation of exploration in actions scaled to [-1, 1].
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    spaces = policy.spaces
+    about = About(
+        label=label,
+        env=env,
+        env_args=dict(env_args),
+        observation_size=spaces.observation_size,
+        low=tuple(spaces.low.tolist()),
+        high=tuple(spaces.high.tolist()),
+        time_limit=spaces.time_limit,
+        hidden=tuple(hidden),
+        activation=activation,
+        squash=policy.squash,
+        standardise=policy.standardisation.enabled,
+        sigma=tuple(np.asarray(sigma, np.float64).tolist()),
+    )
+    weights.write(folder, policy)
+    write_atomic(folder / ABOUT, about.model_dump_json(indent=2) + "\n")
+    return about
+
+
+def load_stored(folder: Path) -> tuple[Policy, About]:
+    """The policy that :func:`save_policy` wrote, for evaluation.
+
+    Raises:
+        RunError: it is missing, damaged, or its weights are of another network.
+    """
+    about = _about(folder)
+    spaces = about.spaces
+    sizes = [spaces.observation_size, *about.hidden, spaces.action_size]
+    try:
+        actor = Actor(sizes, about.activation)
+    except ConfigError as error:
+        raise RunError(error.what, where=str(folder / ABOUT), hint=error.hint) from error
+    standardisation = Standardisation(spaces.observation_size, about.standardise)
+    policy = Policy(spaces, actor, standardisation, about.squash)
+    load_weights(policy, weights.read(folder))
+    return policy.eval(), about
+
+
+def _about(folder: Path) -> About:
+    path = folder / ABOUT
+    try:
+        return About.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        hint = f"toolkit runs resume {folder}"
+        raise RunError("there is no finished policy", where=str(folder), hint=hint) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        what = ": ".join([*map(str, first["loc"]), first["msg"]])
+        raise RunError(f"cannot read what the policy is: {what}", where=str(path)) from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot read what the policy is: {error}", where=str(path)) from error

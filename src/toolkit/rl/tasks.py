@@ -1,0 +1,56 @@
+"""From a run's settings to its agent, environments and replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.core.distributed import Ranks, resolve_device
+from toolkit.core.errors import ConfigError
+from toolkit.core.run import Run
+from toolkit.rl.acer import Acer
+from toolkit.rl.agent import Agent
+from toolkit.rl.config import RlRunConfig
+from toolkit.rl.environments import Environments, Spaces
+from toolkit.rl.interaction import Interaction
+from toolkit.rl.outcome import judge
+from toolkit.rl.replay import Replay
+from toolkit.rl.twin_q import TwinQ
+
+
+def build(run: Run, config: RlRunConfig, ranks: Ranks) -> Interaction:
+    """The task of ``run``: learn to act in the environment that ``config`` names.
+
+    Raises:
+        ConfigError: an environment that is not there, or that no policy here can act in.
+        UnavailableError: a package that it needs is missing.
+    """
+    if ranks.world > 1:
+        hint = "toolkit sweep rl run ENV --seeds 0-4 --workers N"
+        raise ConfigError("a run is one process", where=f"--devices {ranks.world}", hint=hint)
+    return make(config, run.path / "replay" if config.replay.memory_map else None)
+
+
+def make(config: RlRunConfig, rows: Path | None = None) -> Interaction:
+    """The task of ``config``; its replay lies in folder ``rows``, or in memory."""
+    environments = Environments(config.env, config.env_args, config.environments, config.seed)
+    spaces = environments.spaces
+    size, actions = spaces.observation_size, spaces.action_size
+    replay = Replay(config.replay.capacity, size, actions, config.environments, rows)
+    return Interaction(_agent(spaces, config), environments, replay, config, judge)
+
+
+def _agent(spaces: Spaces, config: RlRunConfig) -> Agent:
+    device = resolve_device(config.device)
+    return (Acer if config.backbone == "acer" else TwinQ)(spaces, config, device)
+
+
+def tiny_step(config: RlRunConfig) -> str:
+    """A few steps of the pendulum with an update: what a self-test says of it.
+
+    Raises:
+        ToolkitError: whatever keeps an agent from learning here.
+    """
+    changed = {"env": "Pendulum-v1", "batch_size": 8, "learning_starts": 4, "updates_per_step": 1.0}
+    task = make(config.model_copy(update={**changed, "steps": 8, "episodes": 1, "device": "cpu"}))
+    figures = [task.step(i) for i in range(8)]
+    return f"value {figures[-1]['value']:.3g} after {task.updates} updates"

@@ -1,0 +1,212 @@
+"""Soft actor-critic and its kin: a reparametrised actor under two Q-critics."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from toolkit.core import rng
+from toolkit.core.supervised import load_weights
+from toolkit.rl.agent import Action, Floats, adam, averages, descend, follow
+from toolkit.rl.config import RlRunConfig
+from toolkit.rl.dispersion import dispersion_loss, dispersion_of, log_normal
+from toolkit.rl.environments import Spaces
+from toolkit.rl.networks import Actor, critics
+from toolkit.rl.policy import Policy
+from toolkit.rl.replay import Trajectories
+from toolkit.rl.standardisation import Standardisation
+
+_LOG_STD = (-20.0, 2.0)  # of soft actor-critic: Haarnoja et al. 2018, arXiv 1812.05905
+_LOG_2 = math.log(2.0)
+
+
+def log_squashed(u: Tensor, mode: Tensor, log_std: Tensor) -> Tensor:
+    """ln π(tanh u) where u (..., a) is normal: (...).
+
+    ln N(u) − Σ ln(1 − tanh² u), in a form that does not overflow (Haarnoja et al. 2018, app. C).
+    """
+    correction = 2 * (_LOG_2 - u - F.softplus(-2 * u))
+    return log_normal(u, mode, log_std) - correction.sum(-1)
+
+
+class TwinQ:
+    """Actor and σ under the smaller of two Q-values.
+
+    The width of actions is that of a temperature (SAC: entropy is rewarded), adapted to what is
+    replayed (σ has its own loss, and no reward reaches it), or fixed. Actions are compared before
+    they are squashed.
+
+    Args:
+        spaces: of the environment.
+        config: networks and learning.
+        device: where they live.
+    """
+
+    length = 1
+
+    def __init__(self, spaces: Spaces, config: RlRunConfig, device: torch.device) -> None:
+        self.config, self.device, self.updates = config, device, 0
+        own, size, actions = config.twin_q, spaces.observation_size, spaces.action_size
+        self.is_soft = config.dispersion.kind == "temperature"
+        with rng.torch_scope(config.seed, "weights"):
+            self.actor = Actor([size, *config.hidden, actions], config.activation).to(device)
+            self.critic = critics(own.critic, 2, [size + actions, *own.critic_hidden]).to(device)
+            self.dispersion = (
+                nn.Linear(config.hidden[-1], actions)  # on the actor's trunk
+                if self.is_soft
+                else dispersion_of(config, size, actions)
+            ).to(device)
+        self.target = self.critic
+        if own.critic != "batch-norm":
+            self.target = copy.deepcopy(self.critic).requires_grad_(False)
+        standardisation = Standardisation(size, enabled=config.standardise)
+        self.policy = Policy(spaces, self.actor, standardisation, squash=own.squash).to(device)
+        self.log_temperature = torch.zeros((), device=device, requires_grad=True)
+        self.optimizers = self._optimizers()
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        rate, beta = self.config.twin_q.learning_rate, self.config.twin_q.adam_beta
+        made: dict[str, torch.optim.Optimizer] = {"critic": adam([(self.critic, rate)], beta)}
+        if self.is_soft:
+            made["actor"] = adam([(self.actor, rate), (self.dispersion, rate)], beta)
+            made["temperature"] = torch.optim.Adam([self.log_temperature], lr=rate)
+            return made
+        made["actor"] = adam([(self.actor, rate)], beta)
+        if self.config.dispersion.kind == "adaptive":
+            made["dispersion"] = adam([(self.dispersion, self.config.dispersion.learning_rate)])
+        return made
+
+    def _distribution(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """μ and ln σ (..., a) of actions before they are squashed."""
+        if not self.is_soft:
+            return self.actor(x), self.dispersion(x)
+        features = self.actor.trunk(x)
+        return self.actor.head(features), self.dispersion(features).clamp(*_LOG_STD)
+
+    def _squashed(self, u: Tensor) -> Tensor:
+        return torch.tanh(u) if self.config.twin_q.squash else u.clamp(-1, 1)
+
+    @torch.inference_mode()
+    def act(self, x: Floats, noise: Floats) -> Action:
+        """u ~ N(μ(x), diag σ(x)²) for standardised observations (N, d)."""
+        seen = torch.from_numpy(x).to(self.device)
+        mode, log_std = self._distribution(seen)
+        action = mode + log_std.exp() * torch.from_numpy(noise).to(self.device)
+        found = (action, mode, log_normal(action, mode, log_std), log_std)
+        return Action(*(tensor.cpu().numpy() for tensor in found))
+
+    @torch.inference_mode()
+    def value(self, x: Tensor) -> Tensor:
+        """Q of the mode: the smaller of two."""
+        self.critic.eval()
+        action = self._squashed(self.actor(x))
+        value: Tensor = self.critic(torch.cat([x, action], -1)).amin(0)
+        return value
+
+    def update(self, batch: Trajectories, random: np.random.Generator) -> dict[str, float]:
+        """One update: critics, and at every ``policy_delay``-th actor, σ and temperature.
+
+        Haarnoja et al. 2018, arXiv 1812.05905, eq. 5-18; with batch normalisation both halves of
+        the Bellman equation go through the critic at once, and no target network is needed (Bhatt
+        et al. 2024, arXiv 1902.05605).
+        """
+        x, u, m, r, x_after, terminated = self._tensors(batch)
+        drawn = random.standard_normal((2, *u.shape), dtype=np.float32)
+        noise = torch.from_numpy(drawn).to(self.device)
+        with torch.no_grad():
+            mode, log_std = self._distribution(x_after)
+            u_after = mode + log_std.exp() * noise[0]  # u' ~ π(x')
+            bonus = self._entropy(u_after, mode, log_std)  # −τ ln π(a'|x')
+        now = torch.cat([x, self._squashed(u)], -1)
+        after = torch.cat([x_after, self._squashed(u_after)], -1)
+        q, q_after = self._both(now, after)
+        y = r + self.config.discount * (q_after.amin(0) + bonus).masked_fill(terminated, 0.0)
+        critic_loss = 0.5 * (q - y).square().mean(1).sum()
+        descend(self.optimizers["critic"], critic_loss)
+        figures = {"value": q, "critic_loss": critic_loss}
+        if self.updates % self.config.twin_q.policy_delay == 0:
+            figures |= self._improve(x, u, m, noise[1])
+        if self.target is not self.critic:
+            follow(self.target, self.critic, self.config.twin_q.target_share)
+        self.updates += 1
+        return averages(**figures)
+
+    def _both(self, now: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+        """Q of what was done, with its gradient, and of what comes after (2, B), without."""
+        self.critic.train()
+        if self.target is not self.critic:
+            with torch.no_grad():
+                q_after = self.target(after)
+            return self.critic(now), q_after
+        q, q_after = self.critic(torch.cat([now, after])).chunk(2, 1)
+        return q, q_after.detach()
+
+    def _entropy(self, u: Tensor, mode: Tensor, log_std: Tensor) -> Tensor:
+        """The reward of being random: −τ ln π; none without a temperature."""
+        if not self.is_soft:
+            return u.new_zeros(len(u))
+        return -self.log_temperature.detach().exp() * log_squashed(u, mode, log_std)
+
+    def _improve(self, x: Tensor, u_old: Tensor, m_old: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        """The actor's step, then σ's or the temperature's."""
+        own, spread = self.config.twin_q, self.config.dispersion
+        self.critic.eval().requires_grad_(False)
+        mode, log_std = self._distribution(x)
+        std = log_std.exp() if self.is_soft else log_std.detach().exp()
+        u = mode + std * noise
+        q = self.critic(torch.cat([x, self._squashed(u)], -1)).amin(0)
+        loss = -(q + self._entropy(u, mode, log_std)).mean()
+        if not own.squash:
+            loss = loss + own.penalty * (mode.abs() - 1).clamp(min=0).square().sum(-1).mean()
+        descend(self.optimizers["actor"], loss)
+        self.critic.requires_grad_(True)
+        distance = ((m_old - mode) * torch.exp(-log_std)).square().mean(-1).sqrt()
+        if "dispersion" in self.optimizers:
+            moved = self.actor(x).detach()
+            descend(
+                self.optimizers["dispersion"],
+                dispersion_loss(log_std, u_old, m_old, moved, spread.alpha),
+            )
+        if self.is_soft:
+            aim = own.target_entropy
+            aim = -float(u.shape[-1]) if aim is None else aim
+            excess = (log_squashed(u, mode, log_std) + aim).mean().detach()
+            descend(self.optimizers["temperature"], -self.log_temperature * excess)
+        return {"mode_distance": distance, "temperature": self.log_temperature.exp()}
+
+    def _tensors(self, batch: Trajectories) -> tuple[Tensor, ...]:
+        """x, u, m, r, x' and whether it is terminal, of the first rows, on the device."""
+        rewards = batch.rewards[:, 0] * np.float32(self.config.reward_scale)
+        parts = (batch.actions[:, 0], batch.modes[:, 0], rewards, batch.terminated[:, 0])
+        x, u, m, r, terminated = (
+            torch.from_numpy(part).to(self.device) for part in (batch.observations, *parts)
+        )
+        x = self.policy.standardisation(x)
+        return x[:, 0], u, m, r, x[:, 1], terminated
+
+    def state_dict(self) -> dict[str, Any]:
+        """Networks, optimisers, temperature and the count that the delay needs."""
+        state = {name: part.state_dict() for name, part in self._networks().items()}
+        state |= {f"{name}_optimizer": one.state_dict() for name, one in self.optimizers.items()}
+        return {**state, "temperature": self.log_temperature.detach(), "updates": self.updates}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``state_dict`` gave."""
+        for name, network in self._networks().items():
+            load_weights(network, state[name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state[f"{name}_optimizer"])
+        with torch.no_grad():
+            self.log_temperature.copy_(state["temperature"])
+        self.updates = int(state["updates"])
+
+    def _networks(self) -> dict[str, nn.Module]:
+        named = {"policy": self.policy, "critic": self.critic, "dispersion": self.dispersion}
+        return {**named, **({} if self.target is self.critic else {"target": self.target})}

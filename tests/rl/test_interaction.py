@@ -1,0 +1,161 @@
+"""Runs of agents in environments: counts, records, and exact resumption."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from toolkit.core import checkpoint
+from toolkit.core.config import load, preset_path
+from toolkit.core.run import Run
+from toolkit.core.trainer import Trainer
+from toolkit.rl import tasks
+from toolkit.rl.config import PRESETS, RlRunConfig
+from toolkit.rl.diagnosis import discounted
+from toolkit.rl.interaction import Interaction
+
+SMALL = (
+    *("hidden=[16,16]", "twin_q.critic_hidden=[16]", "dispersion.hidden=[8]", "batch_size=16"),
+    *("learning_starts=20", "episodes=2", "final_episodes=2", "replay.capacity=300"),
+)
+
+
+def settings(preset: str = "acerax", *sets: str) -> RlRunConfig:
+    return load(RlRunConfig, preset=preset_path(PRESETS, preset), sets=(*SMALL, *sets))
+
+
+def tensors(state: Any, path: str = "") -> dict[str, np.ndarray]:
+    """Every array in a state, by its path."""
+    if isinstance(state, checkpoint.Frozen):
+        return tensors(dict(state.arrays), path)
+    if isinstance(state, torch.Tensor | np.ndarray):
+        return {path: np.asarray(state)}
+    if isinstance(state, list | tuple):
+        state = dict(enumerate(state))
+    parts = state.items() if isinstance(state, dict) else ()
+    return {name: v for k, part in parts for name, v in tensors(part, f"{path}.{k}").items()}
+
+
+@pytest.mark.parametrize("environments", [1, 3])
+@pytest.mark.parametrize("preset", ["acerax", "sac"])
+def test_steps_count_single_environments_and_updates_their_share(preset, environments) -> None:
+    sets = (f"environments={environments}", "updates_per_step=0.3", "env=Pendulum-v1")
+    task = tasks.make(settings(preset, *sets))
+    for i in range(120):
+        task.step(i)
+    assert len(task.replay) == 120
+    assert task.updates == pytest.approx(0.3 * 100, abs=1)
+
+
+def test_growth_of_updates_is_that_of_the_paper() -> None:
+    task = tasks.make(settings("acerax", "updates_growth=0.01", "updates_per_step=3.0"))
+    assert [task._due(i) for i in (10, 30, 60, 120, 200, 400, 1000)] == [0, 0, 1, 1, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("preset", "env"),
+    [("acerax", "Hopper-v5"), ("acerax", "Ant-v5"), ("sac", "Pendulum-v1"), ("sacx", "Hopper-v5")],
+)
+def test_resumed_task_is_the_task_itself(preset, env, tmp_path) -> None:
+    """Saved in the middle of an episode: coming figures, weights and rows are bit-equal."""
+    config = settings(preset, f"env={env}", "updates_per_step=0.5")
+    whole, resumed = tasks.make(config), tasks.make(config)
+    for i in range(137):
+        whole.step(i)
+    checkpoint.save(tmp_path, 137, whole.state_dict())
+    resumed.load_state_dict(checkpoint.load_newest(tmp_path)[1])
+    for i in range(137, 260):
+        assert whole.step(i) == resumed.step(i)
+    assert whole.evaluate(260) == resumed.evaluate(260)
+    ours, theirs = (tensors(one.state_dict()) for one in (whole, resumed))
+    assert ours.keys() == theirs.keys() and len(ours) > 20
+    for key in ours.keys() - {".episodes"}:  # which has a clock
+        np.testing.assert_array_equal(ours[key], theirs[key], err_msg=key)
+    np.testing.assert_array_equal(ours[".episodes"][:, :5], theirs[".episodes"][:, :5])
+
+
+def test_run_leaves_every_return_figures_and_a_policy(tmp_path) -> None:
+    config = settings("acerax", "env=Pendulum-v1", "steps=450", "evaluate_every=200")
+    run = Run.create(tmp_path, "rl", "run", config)
+    result = Trainer(run, config).fit(tasks.make(config))
+    assert result is not None
+    assert result["env"] == "Pendulum-v1" and result["preset"] == "acerax"
+    assert len(result["final_sigma"]) == 1 and 0.1 <= result["final_sigma"][0] <= 1.0
+    with (run.path / "episodes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [200, 400]
+    assert np.mean([float(row["return"]) for row in rows]) == pytest.approx(result["return_last10"])
+    with (run.path / "evaluations.csv").open() as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file)]
+    assert steps == [200, 200, 400, 400, 450, 450]
+    names = {path.name for path in run.figures.glob("*.png")}
+    assert names == {"return_and_sigma.png", "diagnostics.png"}
+    lines = run.metrics
+    assert {"evaluation/return", "sigma/0", "sigma/mean", "value/bias"} <= lines[-1].keys()
+    json.dumps(result, allow_nan=False)
+
+
+def test_observed_values_are_discounted_sums() -> None:
+    np.testing.assert_allclose(discounted(np.array([1.0, 2.0, 4.0]), 8.0, 0.5), [4.0, 6.0, 8.0])
+
+
+def test_value_bias_compares_with_the_latest_episode() -> None:
+    task = tasks.make(settings("acerax", "env=Pendulum-v1", "discount=0.9"))
+    for i in range(230):
+        task.step(i)
+    found = task.evaluate(230)
+    rewards = task.replay.gather(np.array([0]), np.array([0]), 200).rewards[0].astype(np.float64)
+    last = task.episodes[-1]
+    assert (last.step, last.length, last.total) == (200, 200, pytest.approx(rewards.sum()))
+    assert found["value/observed"] == pytest.approx(discounted(rewards, 0.0, 0.9).mean(), abs=0.2)
+    assert found["value/bias"] == pytest.approx(found["value/expected"] - found["value/observed"])
+
+
+def test_learning_pays_on_a_problem_of_one_step(tmp_path) -> None:
+    """Reward -|a - 0.5|: the mode goes there, and σ falls as modes settle."""
+    import gymnasium
+
+    class Aim(gymnasium.Env[Any, Any]):
+        observation_space = gymnasium.spaces.Box(-1, 1, (1,))
+        action_space = gymnasium.spaces.Box(-1, 1, (1,))
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            return self.np_random.uniform(-1, 1, 1).astype(np.float32), {}
+
+        def step(self, action):
+            return np.zeros(1, np.float32), -abs(float(action[0]) - 0.5), True, False, {}
+
+    gymnasium.register("Aim-v0", Aim)
+    try:
+        sets = ("env=Aim-v0", "updates_per_step=0.5", "acer.actor_rate=3e-3", "batch_size=64")
+        task = tasks.make(settings("acerax", *sets, "dispersion.learning_rate=3e-3"))
+        before = task.evaluate(0)["evaluation/return"]
+        for i in range(1500):
+            task.step(i)
+        figures = task.evaluate(1500)
+    finally:
+        gymnasium.registry.pop("Aim-v0")
+    assert before < -0.35 and figures["evaluation/return"] > -0.12
+    assert figures["sigma/mean"] < 0.35
+
+
+def test_distributed_runs_are_refused(tmp_path) -> None:
+    from toolkit.core.distributed import Ranks
+    from toolkit.core.errors import ConfigError
+
+    config = settings()
+    run = Run.create(Path(tmp_path), "rl", "run", config)
+    with pytest.raises(ConfigError, match="one process"):
+        tasks.build(run, config, Ranks(rank=0, world=2))
+
+
+def test_self_test_learns_a_little() -> None:
+    assert "updates" in tasks.tiny_step(settings())
+    assert Interaction.__doc__
