@@ -191,17 +191,24 @@ def _span(values: list[Any], form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def gains(path: Path) -> str:
-    """One row for each network, number of training pixels and arm of a comparison."""
+def gains(folder: Path) -> str:
+    """One row for each network, number of training pixels and arm of a model's comparisons."""
     head = "network | pixels a class | arm | OA, % | AA, % | kappa | gain over scratch, points"
     lines = [f"| {head} | draws |", "|" + "---|" * 8]
-    for row in read(path)["rows"]:
-        spread = "" if row["oa_sd"] is None else f" ± {row['oa_sd']:.1f}"
-        cells = [row["network"], str(row["per_class"]), row["arm"]]
-        cells += [f"{row['oa_mean']:.1f}{spread}", f"{row['aa_mean']:.1f}"]
-        cells += [f"{row['kappa_mean']:.1f}", _gain(row), str(row["draws"])]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    commands = []
+    for path in sorted(folder.glob("gains*.json")):
+        found = read(path)
+        commands.append(found["command"])
+        lines += [_gains_row(row) for row in found["rows"]]
+    return "\n".join([*lines, "", "```", *commands, "```"])
+
+
+def _gains_row(row: dict[str, Any]) -> str:
+    spread = "" if row["oa_sd"] is None else f" ± {row['oa_sd']:.1f}"
+    cells = [row["network"], str(row["per_class"]), row["arm"]]
+    cells += [f"{row['oa_mean']:.1f}{spread}", f"{row['aa_mean']:.1f}"]
+    cells += [f"{row['kappa_mean']:.1f}", _gain(row), str(row["draws"])]
+    return f"| {' | '.join(cells)} |"
 
 
 def _gain(row: dict[str, Any]) -> str:
@@ -229,7 +236,7 @@ def speed() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     **{
-        f"gains_{path.parent.name.replace('-', '_')}": partial(gains, path)
+        f"gains_{path.parent.name.replace('-', '_')}": partial(gains, path.parent)
         for path in MODELS.glob("hsi/*/gains.json")
     },
     "fragments17": fragments17,

@@ -44,6 +44,8 @@ _PACKAGES = (
     "spectral",
     "pennylane",
     "numba",
+    "gymnasium",
+    "mujoco",
 )
 
 
