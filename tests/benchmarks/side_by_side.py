@@ -18,6 +18,7 @@ DATA = Path(os.environ.get("TOOLKIT_TEST_DATA", Path(__file__).parents[3] / "sha
 PACKAGES = (
     *("toolkit", "torch", "numpy", "scipy", "numba", "wfdb", "click"),
     *("pennylane", "qulacs"),
+    *("stable-baselines3", "gymnasium", "mujoco"),
 )
 
 

@@ -149,6 +149,17 @@ def test_losses_move_their_own_networks_alone() -> None:
     assert not torch.equal(before["critic"], weights(agent.critic))
 
 
+def test_anchor_draws_modes_to_those_that_were_replayed() -> None:
+    agent = Acer(SPACES, settings("acer.anchor=1.0", "acer.actor_rate=1e-2"), CPU)
+    batch = drawn(agent, 256)
+    old = np.full_like(batch.modes, 0.4)
+    batch = batch._replace(modes=old, rewards=np.zeros_like(batch.rewards))
+    x = torch.from_numpy(batch.observations[:, 0])
+    for i in range(60):
+        agent.update(batch, np.random.default_rng(i))
+    assert (agent.actor(x) - 0.4).abs().mean() < 0.1
+
+
 def test_critic_moves_towards_what_was_observed_and_the_actor_to_good_actions() -> None:
     agent = Acer(SPACES, settings("acer.target_share=0.1"), CPU)
     batch = drawn(agent, 256)

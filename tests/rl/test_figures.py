@@ -75,12 +75,12 @@ def test_only_what_was_logged_is_shown() -> None:
 
 
 def test_diagnostics_have_a_panel_for_each_key() -> None:
-    some = run_figures(lines(**{"value/bias": 3.0}), [])["diagnostics"][0]
+    some = run_figures(lines(**{"value/bias": 3.0}), [])["soundness"][0]
     assert len(some.axes) == 1
     logged = lines(**{"value/bias": 3.0, "train/mode_distance": 0.4, "train/ratio": 0.9})
-    figure, caption = run_figures(logged, [])["diagnostics"]
+    figure, caption = run_figures(logged, [])["soundness"]
     assert len(figure.axes) == 3 and "density ratio" in caption
-    assert "diagnostics" not in run_figures(lines(), [])
+    assert "soundness" not in run_figures(lines(), [])
 
 
 def test_references_within_the_run_are_marked_with_their_sources() -> None:
@@ -101,7 +101,7 @@ def test_a_run_is_drawn_into_its_folder(tmp_path: Path) -> None:
     assert read_episodes(run).tolist() == [[120, 15.5], [250, 17]]
     draw(run, floor=0.1)
     drawn = sorted(run.figures.iterdir())
-    assert [path.name for path in drawn] == ["diagnostics.png", "return_and_sigma.png"]
+    assert [path.name for path in drawn] == ["return_and_sigma.png", "soundness.png"]
     assert all(path.stat().st_size > 5000 and "." in caption_of(path) for path in drawn)
 
 

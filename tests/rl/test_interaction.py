@@ -95,7 +95,7 @@ def test_run_leaves_every_return_figures_and_a_policy(tmp_path) -> None:
         steps = [int(row["step"]) for row in csv.DictReader(file)]
     assert steps == [200, 200, 400, 400, 450, 450]
     names = {path.name for path in run.figures.glob("*.png")}
-    assert names == {"return_and_sigma.png", "diagnostics.png"}
+    assert names == {"return_and_sigma.png", "soundness.png"}
     lines = run.metrics
     assert {"evaluation/return", "sigma/0", "sigma/mean", "value/bias"} <= lines[-1].keys()
     json.dumps(result, allow_nan=False)
@@ -144,6 +144,13 @@ def test_learning_pays_on_a_problem_of_one_step(tmp_path) -> None:
         gymnasium.registry.pop("Aim-v0")
     assert before < -0.35 and figures["evaluation/return"] > -0.12
     assert figures["sigma/mean"] < 0.35
+
+
+def test_products_of_matrices_may_be_bfloat16_for_this_run_alone() -> None:
+    tasks.make(settings("acerax", "products=bfloat16"))
+    assert torch.get_float32_matmul_precision() == "medium"
+    tasks.make(settings())
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_distributed_runs_are_refused(tmp_path) -> None:

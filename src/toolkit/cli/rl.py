@@ -40,10 +40,10 @@ def run(**options: Any) -> None:
 
     \b
     Examples:
-      toolkit rl run Pendulum-v1 --steps 600 --seed 0
-      toolkit rl run HalfCheetah-v5 --preset sac --steps 300 --json
-      toolkit rl run Ant-v5 --env-arg include_cfrc_ext_in_observation=false --steps 300
-      toolkit rl run Hopper-v5 --preset acer --set dispersion.std=0.2 --steps 300
+      toolkit rl run Pendulum-v1 --steps 15000 --seed 0
+      toolkit rl run HalfCheetah-v5 --preset sac --steps 50000 --json
+      toolkit rl run Ant-v5 --env-arg include_cfrc_ext_in_observation=false
+      toolkit rl run Hopper-v5 --preset acer --set dispersion.std=0.2
     """
     from toolkit.cli import execution
 
@@ -56,9 +56,18 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: one of them is no KEY=VALUE.
     """
-    from toolkit.core.config import parse_set
-
     given = dict(options)
-    parsed = [parse_set(text) for text in given.pop("env_args")]
+    parsed = [_argument(text) for text in given.pop("env_args")]
     merged = {key: value for one in parsed for key, value in one.items()}
     return {**given, "env_args": merged or None}
+
+
+def _argument(text: str) -> dict[str, Any]:
+    from toolkit.core.config import parse_set
+    from toolkit.core.errors import ConfigError
+
+    try:
+        return parse_set(text)
+    except ConfigError as error:
+        hint = "write --env-arg key=value"
+        raise ConfigError(error.what, where="--env-arg", hint=hint) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from toolkit.cli.options import emit, json_option, runs_dir_option
+from toolkit.cli.options import cell, emit, json_option, print_table, runs_dir_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _seed_option = click.option(
@@ -57,7 +58,24 @@ def evaluate(
         if stochastic:
             explored = evaluator(lambda rows: policy(rows, deterministic=False, random=random))
             result["stochastic"] = {"sigma": list(policy.about.sigma), **explored.summary()}
-    emit(result, as_json)
+    emit(result, as_json, lambda: _print_returns(result))
+
+
+def _print_returns(result: Mapping[str, Any]) -> None:
+    """One row for the mode, and one for exploration if asked for."""
+    plural = "s" if result["episodes"] > 1 else ""
+    title = f"{result['label']} on {result['env']}, {result['episodes']} episode{plural}"
+    columns = ("actions", "mean", "95 %", "sd", "lowest", "highest", "steps", "terminated")
+    found = {"mode": result, "with exploration": result.get("stochastic")}
+    rows = [(name, *_cells(part)) for name, part in found.items() if part]
+    print_table(f"{title} from seed {result['seed']}", columns, rows)
+
+
+def _cells(part: Mapping[str, Any]) -> list[Any]:
+    returns, lengths = part["returns"], part["lengths"]
+    ends = " … ".join(map(cell, part["return_ci95"] or ()))
+    shares = (sum(lengths) / len(lengths), sum(part["terminated"]) / len(lengths))
+    return [part["return_mean"], ends, part["return_sd"], min(returns), max(returns), *shares]
 
 
 @click.command()

@@ -99,6 +99,10 @@ class Acer:
 
         Wawrzyński et al. 2022, arXiv 2208.00156. Actor and critic share one backward pass, for
         neither's loss touches the other's weights; the dispersion sees the moved actor.
+
+        Ours is the anchor, c: the likelihood of replayed modes m, which decides σ, holds μ too.
+        Without it the actor leaves what the replay knows, ratios vanish, and what is learnt is
+        lost again (the paper's rate of 1e-5 avoids that at the price of millions of steps).
         """
         own, actor = self.config.acer, self.actor
         x, a, m, log_old, r, terminated, mask = self._tensors(batch, random)
@@ -113,7 +117,9 @@ class Acer:
             d = advantage(r, terminated, values, ratios, mask, self.config.discount)  # d_i
             pull = self._scaled(d)
         outside = (mode.abs() - 1).clamp(min=0).square().sum(-1)  # of the box
+        away = ((m - mode) * torch.exp(-log_std.detach())).square()  # from where it was, in σ²
         actor_loss = own.penalty * outside.mean() - (log_pi * pull).mean()
+        actor_loss = actor_loss + 0.5 * own.anchor * away.sum(-1).mean()  # −c ln N(m; μ, σ)
         critic_loss = -(value * d).mean()
         descend(self.optimizer, actor_loss + critic_loss)
         if self.widener is not None:
@@ -121,7 +127,7 @@ class Acer:
             descend(self.widener, dispersion_loss(log_std, a[:, 0], m, moved, alpha))
         if self.target is not self.critic:
             follow(self.target, self.critic, own.target_share or 1.0)
-        distance = ((m - mode) * torch.exp(-log_std)).square().mean(-1).sqrt()
+        distance = away.detach().mean(-1).sqrt()
         return averages(
             value=value, ratio=ratios[:, 0], advantage=d.square(), mode_distance=distance
         )
@@ -129,8 +135,10 @@ class Acer:
     def _scaled(self, d: Tensor) -> Tensor:
         """Advantages divided by their running RMS, and bounded: where the actor is pulled."""
         own = self.config.acer
+        if not own.scaled:
+            return d
         self.mean_square.lerp_(d.square().mean(), 0.01)
-        scaled = d * self.mean_square.rsqrt() if own.scaled else d
+        scaled = d * (self.mean_square + 1e-8).rsqrt()
         return scaled if own.clip is None else scaled.clamp(-own.clip, own.clip)
 
     def _tensors(self, batch: Trajectories, random: np.random.Generator) -> tuple[Tensor, ...]:

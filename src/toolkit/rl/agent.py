@@ -64,9 +64,11 @@ def adam(groups: Iterable[tuple[nn.Module, float]], beta: float = 0.9) -> torch.
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step of ``optimizer`` down the gradient of ``loss``."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    """One step of ``optimizer`` down the gradient of ``loss`` in its own parameters alone."""
+    own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for parameter in own:  # Optimizer.zero_grad takes ten times as long
+        parameter.grad = None
+    loss.backward(inputs=own)  # type: ignore[no-untyped-call]
     optimizer.step()
 
 

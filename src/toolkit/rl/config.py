@@ -48,12 +48,15 @@ class AcerConfig(Config):
         "soft", description="of density ratios: b tanh(ρ/b), or min(ρ, b)"
     )
     bound: float = Field(3.0, gt=0, description="b")
-    actor_rate: float = Field(1e-4, gt=0)
+    actor_rate: float = Field(3e-4, gt=0)
     critic_rate: float = Field(1e-3, gt=0)
     target_share: float | None = Field(
         0.02, gt=0, le=1, description="Polyak share of the target critic; none if unset"
     )
-    penalty: float = Field(0.1, ge=0, description="β of modes beyond the box")
+    penalty: float = Field(1.0, ge=0, description="β of modes beyond the box")
+    anchor: float = Field(
+        0.1, ge=0, description="c: likelihood of replayed modes, which keeps the actor near them"
+    )
     scaled: bool = Field(True, description="divide the actor's advantages by their running RMS")
     clip: float | None = Field(3.0, gt=0, description="bound of the scaled advantages")
 
@@ -101,6 +104,9 @@ class RlRunConfig(RunConfig):
     updates_growth: float | None = Field(
         None, gt=0, description="c0: after t steps at most round(c0 t) updates a step"
     )
+    products: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of matrices; bfloat16 is faster where the processor knows it"
+    )
     replay: ReplayConfig = ReplayConfig()
     dispersion: DispersionConfig = DispersionConfig()
     acer: AcerConfig = AcerConfig()
@@ -111,8 +117,10 @@ class RlRunConfig(RunConfig):
         spread = self.dispersion
         if self.backbone == "acer" and spread.kind == "temperature":
             raise ValueError("dispersion.kind = temperature needs backbone = twin-q")
-        if spread.floor > spread.ceiling:
-            raise ValueError(f"dispersion.floor = {spread.floor} is above its ceiling")
+        if spread.kind == "temperature" and not self.twin_q.squash:
+            raise ValueError("dispersion.kind = temperature needs twin_q.squash = true")
+        if spread.kind == "adaptive" and not spread.floor <= spread.std <= spread.ceiling:
+            raise ValueError(f"dispersion.std = {spread.std} is not between floor and ceiling")
         if self.replay.capacity < max(self.environments, self.acer.trajectory + 1):
             raise ValueError(f"replay.capacity = {self.replay.capacity} holds no trajectory")
         return self

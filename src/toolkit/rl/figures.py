@@ -21,6 +21,7 @@ from toolkit.rl.reference import Reference
 Floats = NDArray[np.float64]
 Line = Mapping[str, Any]
 Captioned = tuple[Figure, str]
+_FEW = 30
 _MOST_POINTS = 3000  # more are thinned: they would be a blot
 _DIAGNOSTICS = {  # key of metrics.jsonl: what the axis says, where it should be
     "value/bias": ("value − discounted return", 0.0),
@@ -72,7 +73,7 @@ def run_figures(
         found["return_and_sigma"] = _return_and_sigma(lines, table, title, bounds, references)
     keys = [key for key in _DIAGNOSTICS if _points(metrics, key).size]
     if keys:
-        found["diagnostics"] = _diagnostics(metrics, keys)
+        found["soundness"] = _diagnostics(metrics, keys)  # a report goes by the alphabet
     return found
 
 
@@ -112,7 +113,8 @@ def _caption(with_sigma: bool, shown: Sequence[Reference]) -> str:
     if with_sigma:
         text += (
             " Below: standard deviation σ of actions, thin lines one dimension each, averaged "
-            "over states; actions are scaled so that the box is [-1, 1]."
+            "over states; actions are scaled so that the box is [-1, 1] (σ is that before tanh "
+            "where the policy bounds its actions so)."
         )
     return text + sources(shown)
 
@@ -131,16 +133,18 @@ def _draw_evaluations(ax: Axes, lines: Sequence[Line]) -> None:
     if len(spread) == len(points):
         ends = (middle - spread[:, 1], middle + spread[:, 1])
     plots.draw_bands(ax, {"mode, fixed starts": Band(step, middle, *ends)})
-    if len(points) < 30:
-        ax.plot(*points.T, "o", color=PALETTE[0], markersize=3)
+    ax.plot(*points.T, color=PALETTE[0], marker=_marker(points), markersize=3, linestyle="")
 
 
 def _draw_episodes(ax: Axes, episodes: Floats) -> None:
     if not len(episodes):
         return
     step, score = episodes[:: 1 + len(episodes) // _MOST_POINTS].T
-    style: dict[str, Any] = {"color": PALETTE[4], "markeredgewidth": 0, "markersize": 2.5}
-    ax.plot(step, score, "o", alpha=0.35, label="training episode", **style)
+    style: dict[str, Any] = {"color": PALETTE[4], "markeredgewidth": 0}
+    style |= {"markersize": 2.5, "alpha": 0.35}
+    if len(episodes) < 300:  # few are not seen otherwise
+        style |= {"markersize": 4, "alpha": 0.8}
+    ax.plot(step, score, "o", label="training episode", **style)
     width = min(200, len(episodes) // 20)
     if width > 1:
         windows = np.lib.stride_tricks.sliding_window_view(episodes, width, axis=0)
@@ -165,16 +169,18 @@ def draw_references(
 def _draw_sigmas(
     ax: Axes, lines: Sequence[Line], keys: Sequence[str], bounds: Mapping[str, float | None]
 ) -> None:
+    look: dict[str, Any]
     for i, key in enumerate(keys):
         label = "σ of a dimension" if not i else None
         points = _points(lines, key)
         ax.plot(*points.T, color=PALETTE[5], linewidth=0.8, alpha=0.8, label=label)
     mean = _points(lines, SIGMA)
     if mean.size:
-        ax.plot(*mean.T, color=PALETTE[2], linewidth=2, label="σ, mean of dimensions")
+        look = {"color": PALETTE[2], "linewidth": 2, "marker": _marker(mean), "markersize": 3}
+        ax.plot(*mean.T, label="σ, mean of dimensions", **look)
     for (name, level), style in zip(bounds.items(), ("--", "-.")):
         if level is not None:
-            look: dict[str, Any] = {"color": INK, "linewidth": 0.9, "linestyle": style}
+            look = {"color": INK, "linewidth": 0.9, "linestyle": style}
             ax.axhline(level, label=f"{name} of σ: {level:g}", **look)
     ax.set_ylim(bottom=0)
 
@@ -183,7 +189,8 @@ def _diagnostics(metrics: Sequence[Line], keys: Sequence[str]) -> Captioned:
     figure, axes = plots.canvas(height_in=2.4, columns=len(keys))
     for ax, key, colour in zip(axes, keys, PALETTE):
         label, ideal = _DIAGNOSTICS[key]
-        ax.plot(*_points(metrics, key).T, color=colour, linewidth=1.4)
+        points = _points(metrics, key)
+        ax.plot(*points.T, color=colour, linewidth=1.4, marker=_marker(points), markersize=3)
         if ideal is not None:
             ax.axhline(ideal, color=INK, linewidth=0.9, linestyle="--")
         ax.set_xlim(left=0)
@@ -195,6 +202,11 @@ def _diagnostics(metrics: Sequence[Line], keys: Sequence[str]) -> Captioned:
         "truncated density ratio of the first action of a replayed trajectory, as far as they were "
         "logged. Dashed: no error, or an unchanged policy."
     )
+
+
+def _marker(points: Floats) -> str:
+    """Few points are marked one by one; one alone has no line at all."""
+    return "o" if len(points) < _FEW else ""
 
 
 def _dimension(key: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from toolkit.core.errors import DivergedError
 from toolkit.core.rng import Streams
 from toolkit.core.run import Run
 from toolkit.rl.agent import Action, Agent, anyhow
@@ -89,7 +90,11 @@ class Interaction:
         policy.standardisation.update(seen)
         action = self._act(i)
         bounded = np.tanh(action.actions) if policy.squash else action.actions
-        step, finished = environments.step(environments.spaces.scaled(bounded))
+        try:
+            step, finished = environments.step(environments.spaces.scaled(bounded))
+        except DivergedError as error:
+            error.where += f"; step {i} of the run"
+            raise
         ended = step.terminated | step.truncated
         self.replay.add(
             Rows(
@@ -112,9 +117,10 @@ class Interaction:
         shape = (len(environments.observations), environments.spaces.action_size)
         random = self.streams.numpy("actions")
         if i < self.config.random_steps:
-            return anyhow(random.uniform(-1, 1, shape), self.agent.policy.squash)
-        x = self.agent.policy.standardisation.array(environments.observations)
-        action = self.agent.act(x, random.standard_normal(shape, dtype=np.float32))
+            action = anyhow(random.uniform(-1, 1, shape), self.agent.policy.squash)
+        else:
+            x = self.agent.policy.standardisation.array(environments.observations)
+            action = self.agent.act(x, random.standard_normal(shape, dtype=np.float32))
         self._stds += np.exp(action.log_stds).sum(0, dtype=np.float64)
         self._acted += shape[0]
         return action
@@ -188,7 +194,8 @@ class Interaction:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what ``state_dict`` gave."""
-        for name in ("agent", "environments", "replay", "streams"):
+        # what another environment would not fit is told best by the environments themselves
+        for name in ("environments", "replay", "agent", "streams"):
             getattr(self, name).load_state_dict(state[name])
         self.episodes = [
             Episode(int(step), int(env), total, int(length), bool(terminated), time_s)

@@ -15,12 +15,20 @@ from toolkit.core.mlp import mlp
 _SMALL = 0.01  # gain of a policy's last layer: modes start near zero
 
 
+def _in_place(layers: nn.Sequential) -> nn.Sequential:
+    """``layers`` whose relus overwrite what they are given, which no backward pass needs."""
+    for layer in layers:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = True
+    return layers
+
+
 class Actor(nn.Module):
     """Observations (..., d) to modes (..., a), before any bound on actions."""
 
     def __init__(self, sizes: Sequence[int], activation: str) -> None:
         super().__init__()
-        *trunk, self.head = mlp(sizes, activation, output_gain=_SMALL)
+        *trunk, self.head = _in_place(mlp(sizes, activation, output_gain=_SMALL))
         self.trunk = nn.Sequential(*trunk)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -34,7 +42,7 @@ class StateValue(nn.Module):
 
     def __init__(self, sizes: Sequence[int], activation: str) -> None:
         super().__init__()
-        self.layers = mlp([*sizes, 1], activation)
+        self.layers = _in_place(mlp([*sizes, 1], activation))
 
     def forward(self, x: Tensor) -> Tensor:
         """V(x)."""
@@ -126,9 +134,9 @@ class Plain(nn.Module):
             layers += [EnsembleLinear(members, n_in, n_out)]
             # CrossQ normalises what an activation gives, layer normalisation what it takes
             if norm is EnsembleBatchNorm:
-                layers += [nn.ReLU(), norm(members, n_out)]
+                layers += [nn.ReLU(inplace=True), norm(members, n_out)]
             else:
-                layers += [*([norm(members, n_out)] if norm else []), nn.ReLU()]
+                layers += [*([norm(members, n_out)] if norm else []), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, EnsembleLinear(members, sizes[-1], 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -145,7 +153,7 @@ class _Residual(nn.Module):
         self.layers = nn.Sequential(
             EnsembleNorm(members, width),
             EnsembleLinear(members, width, 4 * width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             EnsembleLinear(members, 4 * width, width),
         )
 

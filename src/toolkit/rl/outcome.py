@@ -24,8 +24,7 @@ def judge(task: Interaction, run: Run) -> dict[str, Any]:
     found = evaluation.evaluate(
         task.by_mode, config.env, config.env_args, config.final_episodes, seed=0
     )
-    metrics = run.metrics
-    sigma = [metrics[-1][f"sigma/{k}"] for k in range(task.environments.spaces.action_size)]
+    sigma = _sigma(task, run)
     stored.save_policy(
         run.path,
         task.agent.policy,
@@ -45,14 +44,14 @@ def judge(task: Interaction, run: Run) -> dict[str, Any]:
         ceiling=config.dispersion.ceiling if adapts else None,
         references=reference.references(config.env),
     )
-    steps = metrics[-1]["step"]
+    steps = task.replay.steps * config.environments
     last = [one.total for one in task.episodes[-10:]]
     summary = found.summary()
     return {
         "title": f"{config.label} on {config.env}",
         "headline": list(_HEADLINE),
         "env": config.env,
-        "env_args": config.env_args,
+        **({"env_args": config.env_args} if config.env_args else {}),
         "preset": config.label,
         "seed": config.seed,
         **{key: summary[key] for key in ("return_mean", "return_sd", "return_ci95")},
@@ -65,11 +64,28 @@ def judge(task: Interaction, run: Run) -> dict[str, Any]:
         "training_episodes": len(task.episodes),
         "returns": summary["returns"],
         "lengths": summary["lengths"],
-        "notes": [
-            f"return_mean: {config.final_episodes} episodes of the mode, those of toolkit rl "
-            f"evaluate; return_last10: the last ten training episodes, with exploration"
-        ],
+        "notes": _notes(task),
     }
+
+
+def _notes(task: Interaction) -> list[str]:
+    config = task.config
+    notes = [
+        f"return_mean: {config.final_episodes} episodes of the mode, as by toolkit rl evaluate "
+        f"--episodes {config.final_episodes}; return_last10: the last ten training episodes, with "
+        "exploration"
+    ]
+    if not task.updates:
+        notes.append(f"nothing was learnt: learning_starts = {config.learning_starts}")
+    return notes
+
+
+def _sigma(task: Interaction, run: Run) -> list[float]:
+    """σ of each action up to the last evaluation; of all actions if there was none yet."""
+    lines, size = run.metrics, task.environments.spaces.action_size
+    if not lines:
+        return [float(value) for value in task.sigma]
+    return [float(lines[-1][f"sigma/{k}"]) for k in range(size)]
 
 
 def write_returns(task: Interaction, folder: Path) -> None:

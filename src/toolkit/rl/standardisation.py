@@ -83,7 +83,9 @@ class Standardisation(nn.Module):
 
     def array(self, observations: NDArray[Any]) -> NDArray[np.float32]:
         """The same of NumPy's arrays, for acting."""
-        standardised: NDArray[np.float32] = self(torch.as_tensor(observations)).cpu().numpy()
+        standardised: NDArray[np.float32] = (
+            self(torch.as_tensor(observations, device=self.shift.device)).cpu().numpy()
+        )
         return standardised
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from toolkit.core.distributed import Ranks, resolve_device
 from toolkit.core.errors import ConfigError
 from toolkit.core.run import Run
@@ -32,6 +34,8 @@ def build(run: Run, config: RlRunConfig, ranks: Ranks) -> Interaction:
 
 def make(config: RlRunConfig, rows: Path | None = None) -> Interaction:
     """The task of ``config``; its replay lies in folder ``rows``, or in memory."""
+    # torch has no other switch than one for the whole process; a run has a process of its own
+    torch.set_float32_matmul_precision("medium" if config.products == "bfloat16" else "highest")
     environments = Environments(config.env, config.env_args, config.environments, config.seed)
     spaces = environments.spaces
     size, actions = spaces.observation_size, spaces.action_size

@@ -57,7 +57,8 @@ class TwinQ:
         self.is_soft = config.dispersion.kind == "temperature"
         with rng.torch_scope(config.seed, "weights"):
             self.actor = Actor([size, *config.hidden, actions], config.activation).to(device)
-            self.critic = critics(own.critic, 2, [size + actions, *own.critic_hidden]).to(device)
+            self.critic = critics(own.critic, 2, [size + actions, *own.critic_hidden])
+            self.critic = self.critic.eval().to(device)
             self.dispersion = (
                 nn.Linear(config.hidden[-1], actions)  # on the actor's trunk
                 if self.is_soft
@@ -68,17 +69,17 @@ class TwinQ:
             self.target = copy.deepcopy(self.critic).requires_grad_(False)
         standardisation = Standardisation(size, enabled=config.standardise)
         self.policy = Policy(spaces, self.actor, standardisation, squash=own.squash).to(device)
-        self.log_temperature = torch.zeros((), device=device, requires_grad=True)
+        self.log_temperature = nn.Parameter(torch.zeros((), device=device))
         self.optimizers = self._optimizers()
 
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+    def _optimizers(self) -> dict[str, torch.optim.Adam]:
         rate, beta = self.config.twin_q.learning_rate, self.config.twin_q.adam_beta
-        made: dict[str, torch.optim.Optimizer] = {"critic": adam([(self.critic, rate)], beta)}
-        if self.is_soft:
-            made["actor"] = adam([(self.actor, rate), (self.dispersion, rate)], beta)
-            made["temperature"] = torch.optim.Adam([self.log_temperature], lr=rate)
-            return made
-        made["actor"] = adam([(self.actor, rate)], beta)
+        improved: nn.Module = self.actor
+        if self.is_soft:  # one step for all: for a single number it is mostly overhead
+            temperature = nn.ParameterList([self.log_temperature])
+            improved = nn.ModuleList([self.actor, self.dispersion, temperature])
+        networks = {"critic": self.critic, "actor": improved}
+        made = {name: adam([(one, rate)], beta) for name, one in networks.items()}
         if self.config.dispersion.kind == "adaptive":
             made["dispersion"] = adam([(self.dispersion, self.config.dispersion.learning_rate)])
         return made
@@ -105,7 +106,6 @@ class TwinQ:
     @torch.inference_mode()
     def value(self, x: Tensor) -> Tensor:
         """Q of the mode: the smaller of two."""
-        self.critic.eval()
         action = self._squashed(self.actor(x))
         value: Tensor = self.critic(torch.cat([x, action], -1)).amin(0)
         return value
@@ -140,12 +140,13 @@ class TwinQ:
 
     def _both(self, now: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
         """Q of what was done, with its gradient, and of what comes after (2, B), without."""
-        self.critic.train()
         if self.target is not self.critic:
             with torch.no_grad():
                 q_after = self.target(after)
             return self.critic(now), q_after
+        self.critic.train()  # here alone the moments of the batch count
         q, q_after = self.critic(torch.cat([now, after])).chunk(2, 1)
+        self.critic.eval()
         return q, q_after.detach()
 
     def _entropy(self, u: Tensor, mode: Tensor, log_std: Tensor) -> Tensor:
@@ -155,31 +156,34 @@ class TwinQ:
         return -self.log_temperature.detach().exp() * log_squashed(u, mode, log_std)
 
     def _improve(self, x: Tensor, u_old: Tensor, m_old: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """The actor's step, then σ's or the temperature's."""
+        """The step of the actor and the temperature, then σ's."""
         own, spread = self.config.twin_q, self.config.dispersion
-        self.critic.eval().requires_grad_(False)
         mode, log_std = self._distribution(x)
         std = log_std.exp() if self.is_soft else log_std.detach().exp()
         u = mode + std * noise
         q = self.critic(torch.cat([x, self._squashed(u)], -1)).amin(0)
-        loss = -(q + self._entropy(u, mode, log_std)).mean()
+        loss = -q.mean()
+        if self.is_soft:
+            loss = loss + self._randomness(log_squashed(u, mode, log_std))
         if not own.squash:
             loss = loss + own.penalty * (mode.abs() - 1).clamp(min=0).square().sum(-1).mean()
         descend(self.optimizers["actor"], loss)
-        self.critic.requires_grad_(True)
-        distance = ((m_old - mode) * torch.exp(-log_std)).square().mean(-1).sqrt()
+        distance = ((m_old - mode.detach()) * torch.exp(-log_std.detach())).square().mean(-1).sqrt()
         if "dispersion" in self.optimizers:
             moved = self.actor(x).detach()
             descend(
                 self.optimizers["dispersion"],
                 dispersion_loss(log_std, u_old, m_old, moved, spread.alpha),
             )
-        if self.is_soft:
-            aim = own.target_entropy
-            aim = -float(u.shape[-1]) if aim is None else aim
-            excess = (log_squashed(u, mode, log_std) + aim).mean().detach()
-            descend(self.optimizers["temperature"], -self.log_temperature * excess)
-        return {"mode_distance": distance, "temperature": self.log_temperature.exp()}
+        return {"mode_distance": distance, "temperature": self.log_temperature.detach().exp()}
+
+    def _randomness(self, log_pi: Tensor) -> Tensor:
+        """τ ln π for the actor, and for τ what brings the entropy to its aim, as one loss."""
+        aim = self.config.twin_q.target_entropy
+        aim = -float(self.policy.spaces.action_size) if aim is None else aim
+        mean = log_pi.mean()
+        temperature = self.log_temperature.detach().exp()
+        return temperature * mean - self.log_temperature * (mean.detach() + aim)
 
     def _tensors(self, batch: Trajectories) -> tuple[Tensor, ...]:
         """x, u, m, r, x' and whether it is terminal, of the first rows, on the device."""
