@@ -12,10 +12,10 @@ from toolkit.cli.options import emit, json_option
 VQE_S = 60.0  # seconds that the search may take
 HSI_S = 40.0  # seconds that each training on the scene may take
 RL_S = 60.0
-RL = (
-    *("env='Pendulum-v1'", "steps=15_000", "evaluate_every=1_500", "discount=0.95"),
-    *("updates_per_step=1.0", "hidden=[64, 64]", "reward_scale=0.1"),
+PENDULUM = (  # the settings of `toolkit rl run Pendulum-v1`
+    *("env=Pendulum-v1", "updates_per_step=1.0", "discount=0.95", "hidden=[64, 64]"),
 )
+RL = ("steps=8_000", "evaluate_every=1_000")
 HSI_PRETRAIN = ("steps=200",)
 HSI_FINETUNE = ("steps=80",)
 
@@ -44,7 +44,7 @@ def demo(out: Path, seed: int, as_json: bool) -> None:
     runs = [
         _ecg(out, seed),
         *_hsi(out, seed),
-        _trained(out, "rl", "run", "acerax", seed, RL_S, *RL),
+        _trained(out, "rl", "run", "acerax", seed, RL_S, *PENDULUM, *RL),
         _trained(out, "vqe", "search", "lih4", seed, VQE_S),
     ]
     page = report.combine(

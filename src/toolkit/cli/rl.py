@@ -59,7 +59,17 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(options)
     parsed = [_argument(text) for text in given.pop("env_args")]
     merged = {key: value for one in parsed for key, value in one.items()}
-    return {**given, "env_args": merged or None}
+    return {**given, "env_args": merged or None, "base": _settled(given)}
+
+
+def _settled(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """What an environment settles for the presets of backbone acer that are not published."""
+    from toolkit.rl.config import SETTLED
+
+    own = given.get("preset") in (None, "acerax", "acer") and given.get("config_file") is None
+    if not own or given.get("env") not in SETTLED:
+        return None
+    return f"what {given['env']} settles", SETTLED[given["env"]]
 
 
 def _argument(text: str) -> dict[str, Any]:

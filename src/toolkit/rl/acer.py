@@ -148,7 +148,7 @@ class Acer:
             lengths = random.geometric(1 - self.config.acer.geometric, len(mask))
             mask = mask & (np.arange(self.length) < lengths[:, None])
         parts: list[NDArray[Any]] = [batch.actions, batch.modes[:, 0], batch.log_probs]
-        parts += [batch.rewards * np.float32(self.config.reward_scale), batch.terminated, mask]
+        parts += [batch.rewards, batch.terminated, mask]
         x = torch.from_numpy(batch.observations).to(self.device)
         rest = (torch.from_numpy(part).to(self.device) for part in parts)
         return self.policy.standardisation(x), *rest

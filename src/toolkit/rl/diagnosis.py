@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from toolkit.rl.agent import Agent
-from toolkit.rl.config import RlRunConfig
-from toolkit.rl.replay import Replay
-
 if TYPE_CHECKING:
-    from toolkit.rl.interaction import Episode
+    from toolkit.rl.interaction import Interaction
 
 
 def discounted(rewards: NDArray[np.float64], last: float, discount: float) -> NDArray[np.float64]:
@@ -27,24 +22,24 @@ def discounted(rewards: NDArray[np.float64], last: float, discount: float) -> ND
     return gains
 
 
-def value_bias(
-    agent: Agent, replay: Replay, episodes: Sequence[Episode], config: RlRunConfig
-) -> dict[str, float]:
+def value_bias(task: Interaction) -> dict[str, float]:
     """Mean V over the latest episode, mean discounted return from the same states on.
 
-    An episode cut by a time limit goes on in V. Nothing where its rows are no longer kept.
+    Both in the environment's own rewards. An episode cut by a time limit goes on in V. Nothing
+    where its rows are no longer kept.
     """
-    if not episodes:
+    agent, replay, config = task.agent, task.replay, task.config
+    if not task.episodes:
         return {}
-    last = episodes[-1]
+    last = task.episodes[-1]
     begun = (last.step - 1) // config.environments - last.length + 1
     if begun < replay.oldest:
         return {}
     where = np.array([begun]), np.array([last.environment])
     rows = replay.gather(*where, last.length)
     x = agent.policy.standardisation(torch.from_numpy(rows.observations[0]).to(agent.device))
-    values = agent.value(x).cpu().numpy().astype(np.float64)
-    rewards = rows.rewards[0].astype(np.float64) * config.reward_scale
+    values = agent.value(x).cpu().numpy().astype(np.float64) / float(task.scale.factor)
+    rewards = rows.rewards[0].astype(np.float64)
     after = 0.0 if last.terminated else values[-1]
     observed = discounted(rewards, after, config.discount).mean()
     mean = values[:-1].mean()

@@ -19,6 +19,7 @@ from toolkit.rl.diagnosis import value_bias
 from toolkit.rl.environments import Environments
 from toolkit.rl.evaluation import Evaluator
 from toolkit.rl.replay import Replay, Rows
+from toolkit.rl.standardisation import RewardScale
 
 
 class Episode(NamedTuple):
@@ -65,6 +66,7 @@ class Interaction:
         self.agent, self.environments, self.replay = agent, environments, replay
         self.config, self.judge = config, judge
         self.streams = Streams(config.seed)
+        self.scale = RewardScale(config.environments, config.discount, config.reward_scale)
         self.episodes: list[Episode] = []
         self.evaluations: list[Judged] = []
         self.updates = 0
@@ -96,6 +98,7 @@ class Interaction:
             error.where += f"; step {i} of the run"
             raise
         ended = step.terminated | step.truncated
+        self.scale.update(step.rewards, ended)
         self.replay.add(
             Rows(
                 seen,
@@ -139,7 +142,8 @@ class Interaction:
         random = self.streams.numpy("replay")
         batch = self.replay.sample(self.config.batch_size, self.agent.length, random)
         self.updates += 1
-        return self.agent.update(batch, random)
+        scaled = batch._replace(rewards=batch.rewards * self.scale.factor)
+        return self.agent.update(scaled, random)
 
     def evaluate(self, i: int) -> dict[str, float]:
         """Episodes of the mode from the same starts every time, and where training stands."""
@@ -159,7 +163,7 @@ class Interaction:
         figures |= {f"sigma/{k}": value for k, value in enumerate(self.sigma.tolist())}
         figures |= {"sigma/mean": float(self.sigma.mean()), "updates": float(self.updates)}
         self._stds[:], self._acted = 0.0, 0
-        return {**figures, **value_bias(self.agent, self.replay, self.episodes, self.config)}
+        return {**figures, **value_bias(self)}
 
     @property
     def sigma(self) -> NDArray[np.float64]:
@@ -184,6 +188,7 @@ class Interaction:
             "environments": self.environments.state_dict(),
             "replay": self.replay.state_dict(),
             "streams": self.streams.state_dict(),
+            "scale": self.scale.state_dict(),
             "episodes": np.array(self.episodes, np.float64).reshape(-1, len(Episode._fields)),
             "evaluations": [one._asdict() for one in self.evaluations],
             "stds": self._stds,
@@ -195,7 +200,7 @@ class Interaction:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what ``state_dict`` gave."""
         # what another environment would not fit is told best by the environments themselves
-        for name in ("environments", "replay", "agent", "streams"):
+        for name in ("environments", "replay", "agent", "streams", "scale"):
             getattr(self, name).load_state_dict(state[name])
         self.episodes = [
             Episode(int(step), int(env), total, int(length), bool(terminated), time_s)

@@ -187,8 +187,9 @@ class TwinQ:
 
     def _tensors(self, batch: Trajectories) -> tuple[Tensor, ...]:
         """x, u, m, r, x' and whether it is terminal, of the first rows, on the device."""
-        rewards = batch.rewards[:, 0] * np.float32(self.config.reward_scale)
-        parts = (batch.actions[:, 0], batch.modes[:, 0], rewards, batch.terminated[:, 0])
+        parts = (
+            part[:, 0] for part in (batch.actions, batch.modes, batch.rewards, batch.terminated)
+        )
         x, u, m, r, terminated = (
             torch.from_numpy(part).to(self.device) for part in (batch.observations, *parts)
         )
