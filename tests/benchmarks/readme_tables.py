@@ -193,22 +193,45 @@ def _span(values: list[Any], form: str) -> str:
 
 def gains(folder: Path) -> str:
     """One row for each network, number of training pixels and arm of a model's comparisons."""
-    head = "network | pixels a class | arm | OA, % | AA, % | kappa | gain over scratch, points"
-    lines = [f"| {head} | draws |", "|" + "---|" * 8]
+    head = "network | pre-training | pixels a class | arm | OA, % | AA, % | kappa"
+    lines = [f"| {head} | gain over scratch, points | draws |", "|" + "---|" * 9]
     commands = []
     for path in sorted(folder.glob("gains*.json")):
         found = read(path)
         commands.append(found["command"])
-        lines += [_gains_row(row) for row in found["rows"]]
+        own = found["settings"]["pretrain"]
+        sides = ", ".join(map(str, own["artificial"]["blocks"]))
+        lines += [_gains_row(row, f"{own['steps']} steps, side {sides}") for row in found["rows"]]
     return "\n".join([*lines, "", "```", *commands, "```"])
 
 
-def _gains_row(row: dict[str, Any]) -> str:
+def _gains_row(row: dict[str, Any], pretraining: str) -> str:
     spread = "" if row["oa_sd"] is None else f" ± {row['oa_sd']:.1f}"
-    cells = [row["network"], str(row["per_class"]), row["arm"]]
+    before = "–" if row["arm"] in ("scratch", "svm") else pretraining
+    cells = [row["network"], before, str(row["per_class"]), row["arm"]]
     cells += [f"{row['oa_mean']:.1f}{spread}", f"{row['aa_mean']:.1f}"]
     cells += [f"{row['kappa_mean']:.1f}", _gain(row), str(row["draws"])]
     return f"| {' | '.join(cells)} |"
+
+
+def hsi() -> str:
+    """One row for each network and number of training pixels: what the blocks add, in short."""
+    head = "network, pre-training | pixels a class | SVM | scratch | blocks | gain of the blocks"
+    lines = [f"| {head} | gain of the control |", "|" + "---|" * 7]
+    svm: dict[int, str] = {}
+    found = [read(path) for path in sorted((MODELS / "hsi" / "indian-pines").glob("gains*.json"))]
+    for one in found:
+        svm |= {r["per_class"]: f"{r['oa_mean']:.1f}" for r in one["rows"] if r["arm"] == "svm"}
+    for one in found:
+        cells = {(row["network"], row["per_class"], row["arm"]): row for row in one["rows"]}
+        steps = one["settings"]["pretrain"]["steps"]
+        for network, n in dict.fromkeys(key[:2] for key in cells if key[2] == "scratch"):
+            arms = [cells[network, n, arm] for arm in ("scratch", "grid", "permuted")]
+            scores = [f"{arm['oa_mean']:.1f}" for arm in arms[:2]]
+            gained = [_gain(arm) for arm in arms[1:]]
+            name = f"{network}, {steps} steps"
+            lines.append(f"| {' | '.join([name, str(n), svm.get(n, '–'), *scores, *gained])} |")
+    return "\n".join([*lines, "", "```", *(one["command"] for one in found), "```"])
 
 
 def _gain(row: dict[str, Any]) -> str:
@@ -241,6 +264,7 @@ TABLES: dict[str, Callable[[], str]] = {
     },
     "fragments17": fragments17,
     "ec57": ec57,
+    "hsi": hsi,
     "vqe": vqe,
     "speed": speed,
     **{name.translate(_PLAIN): lambda name=name: card(name) for name in CIRCUITS},
