@@ -14,6 +14,7 @@ HSI_S = 40.0  # seconds that each training on the scene may take
 RL_S = 60.0
 PENDULUM = (  # the settings of `toolkit rl run Pendulum-v1`
     *("env=Pendulum-v1", "updates_per_step=1.0", "discount=0.95", "hidden=[64, 64]"),
+    "reward_scale=0.1",
 )
 RL = ("steps=8_000", "evaluate_every=1_000")
 HSI_PRETRAIN = ("steps=200",)

@@ -14,7 +14,12 @@ PRESETS = Path(__file__).parent / "presets"
 # What acerax and acer start from where one setting does not serve: the pendulum has few steps to
 # learn from, and nothing beyond a second matters in it.
 SETTLED: dict[str, dict[str, Any]] = {
-    "Pendulum-v1": {"updates_per_step": 1.0, "discount": 0.95, "hidden": [64, 64]}
+    "Pendulum-v1": {
+        "updates_per_step": 1.0,
+        "discount": 0.95,
+        "hidden": [64, 64],
+        "reward_scale": 0.1,
+    }
 }
 
 Backbone = Literal["acer", "twin-q"]
@@ -100,9 +105,7 @@ class RlRunConfig(RunConfig):
     final_episodes: int = Field(20, ge=1, description="of the last evaluation")
     backbone: Backbone = "acer"
     discount: float = Field(0.99, ge=0, lt=1, description="γ")
-    reward_scale: float | None = Field(
-        None, gt=0, description="factor of rewards; one over their discounted sum's sd if unset"
-    )
+    reward_scale: float = Field(1.0, gt=0, description="factor of rewards in learning")
     hidden: tuple[int, ...] = Field((256, 256), min_length=1, description="of actor and V-critic")
     activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
     batch_size: int = Field(256, ge=1)

@@ -38,7 +38,7 @@ def value_bias(task: Interaction) -> dict[str, float]:
     where = np.array([begun]), np.array([last.environment])
     rows = replay.gather(*where, last.length)
     x = agent.policy.standardisation(torch.from_numpy(rows.observations[0]).to(agent.device))
-    values = agent.value(x).cpu().numpy().astype(np.float64) / float(task.scale.factor)
+    values = agent.value(x).cpu().numpy().astype(np.float64) / config.reward_scale
     rewards = rows.rewards[0].astype(np.float64)
     after = 0.0 if last.terminated else values[-1]
     observed = discounted(rewards, after, config.discount).mean()

@@ -19,7 +19,6 @@ from toolkit.rl.diagnosis import value_bias
 from toolkit.rl.environments import Environments
 from toolkit.rl.evaluation import Evaluator
 from toolkit.rl.replay import Replay, Rows
-from toolkit.rl.standardisation import RewardScale
 
 
 class Episode(NamedTuple):
@@ -66,7 +65,6 @@ class Interaction:
         self.agent, self.environments, self.replay = agent, environments, replay
         self.config, self.judge = config, judge
         self.streams = Streams(config.seed)
-        self.scale = RewardScale(config.environments, config.discount, config.reward_scale)
         self.episodes: list[Episode] = []
         self.evaluations: list[Judged] = []
         self.updates = 0
@@ -98,7 +96,6 @@ class Interaction:
             error.where += f"; step {i} of the run"
             raise
         ended = step.terminated | step.truncated
-        self.scale.update(step.rewards, ended)
         self.replay.add(
             Rows(
                 seen,
@@ -142,7 +139,7 @@ class Interaction:
         random = self.streams.numpy("replay")
         batch = self.replay.sample(self.config.batch_size, self.agent.length, random)
         self.updates += 1
-        scaled = batch._replace(rewards=batch.rewards * self.scale.factor)
+        scaled = batch._replace(rewards=batch.rewards * np.float32(self.config.reward_scale))
         return self.agent.update(scaled, random)
 
     def evaluate(self, i: int) -> dict[str, float]:
@@ -188,7 +185,6 @@ class Interaction:
             "environments": self.environments.state_dict(),
             "replay": self.replay.state_dict(),
             "streams": self.streams.state_dict(),
-            "scale": self.scale.state_dict(),
             "episodes": np.array(self.episodes, np.float64).reshape(-1, len(Episode._fields)),
             "evaluations": [one._asdict() for one in self.evaluations],
             "stds": self._stds,
@@ -200,7 +196,7 @@ class Interaction:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what ``state_dict`` gave."""
         # what another environment would not fit is told best by the environments themselves
-        for name in ("environments", "replay", "agent", "streams", "scale"):
+        for name in ("environments", "replay", "agent", "streams"):
             getattr(self, name).load_state_dict(state[name])
         self.episodes = [
             Episode(int(step), int(env), total, int(length), bool(terminated), time_s)

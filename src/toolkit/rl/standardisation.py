@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -94,44 +94,3 @@ class Standardisation(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self._buffers.update(kept)
         return self
-
-
-class RewardScale:
-    """One over the running standard deviation of discounted sums of rewards.
-
-    The value of a state is then of the order of one to ten whatever an environment pays, and
-    one learning rate suits all critics (Engstrom et al. 2020, arXiv 2005.12729, section 3).
-
-    Args:
-        environments: N.
-        discount: γ.
-        fixed: a factor that stays, in place of all this.
-    """
-
-    def __init__(self, environments: int, discount: float, fixed: float | None) -> None:
-        self.discount, self.fixed = discount, fixed
-        self.sums = np.zeros(environments)
-        self.moments = Standardisation(1)
-
-    def update(self, rewards: NDArray[np.float64], ended: NDArray[np.bool_]) -> None:
-        """Count rewards (N,) in; a sum begins anew where an episode ``ended`` (N,) with them."""
-        if self.fixed is None:
-            self.sums = self.discount * self.sums + rewards
-            self.moments.update(self.sums[:, None])
-            self.sums[ended] = 0.0
-
-    @property
-    def factor(self) -> np.float32:
-        """What rewards are multiplied by."""
-        if self.fixed is not None:
-            return np.float32(self.fixed)
-        return np.float32(1 / np.sqrt(self.moments.variance[0] + _EPSILON))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The running sums and their moments."""
-        return {"sums": self.sums, "moments": self.moments.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``state_dict`` gave."""
-        self.sums = np.array(state["sums"])
-        self.moments.load_state_dict(dict(state["moments"]))
