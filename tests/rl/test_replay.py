@@ -167,6 +167,17 @@ def test_every_row_of_every_environment_is_as_likely_a_start():
     assert chisquare(counts).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("environments", [1, 2])
+def test_the_latest_rows_alone_are_drawn_where_asked(environments):
+    replay = filled(50, 30 * environments, environments)
+    history = replay.gather(
+        np.repeat(np.arange(45, 50), environments), np.tile(np.arange(environments), 5), 1
+    )
+    wanted = {tuple(row) for row in history.observations[:, 0].tolist()}
+    drawn = replay.sample(500, 1, np.random.default_rng(0), latest=5 * environments)
+    assert {tuple(row) for row in drawn.observations[:, 0].tolist()} == wanted
+
+
 def test_capacity_is_shared_evenly_and_rounded_down():
     assert len(filled(50, capacity=20, environments=3)) == 18
 

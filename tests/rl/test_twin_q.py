@@ -105,6 +105,19 @@ def test_no_reward_reaches_an_adaptive_width() -> None:
     assert "temperature" not in agent.optimizers
 
 
+def test_width_is_learnt_from_the_latest_rows_where_they_are_given() -> None:
+    one, other = (
+        made("sacx", "dispersion.learning_rate=0.01", "dispersion.ceiling=5") for _ in "ab"
+    )
+    batch = drawn(one)
+    far = batch._replace(actions=batch.actions + 3, modes=batch.modes + 3)
+    x = torch.from_numpy(batch.observations[:, 0])
+    for i in range(100):
+        one.update(batch, np.random.default_rng(i))
+        other.update(batch, np.random.default_rng(i), far)
+    assert other.dispersion(x).mean() > one.dispersion(x).mean() + 1
+
+
 def test_actor_waits_for_its_delay_and_targets_follow() -> None:
     agent, random = made("sacx", "twin_q.policy_delay=3"), np.random.default_rng(0)
     seen = [weights(agent.actor)]

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from toolkit.core import rng
 from toolkit.core.supervised import load_weights
-from toolkit.rl.agent import Action, Floats, adam, averages, descend, follow
+from toolkit.rl.agent import Action, Floats, adam, averages, descend, follow, widen
 from toolkit.rl.config import RlRunConfig
-from toolkit.rl.dispersion import dispersion_loss, dispersion_of, log_normal
+from toolkit.rl.dispersion import dispersion_of, log_normal
 from toolkit.rl.environments import Spaces
 from toolkit.rl.networks import Actor, StateValue
 from toolkit.rl.policy import Policy
@@ -94,7 +94,9 @@ class Acer:
         values: Tensor = self.critic(x)
         return values
 
-    def update(self, batch: Trajectories, random: np.random.Generator) -> dict[str, float]:
+    def update(
+        self, batch: Trajectories, random: np.random.Generator, latest: Trajectories | None = None
+    ) -> dict[str, float]:
         """One update from the first rows of trajectories: actor, dispersion, critic.
 
         Wawrzyński et al. 2022, arXiv 2208.00156. Actor and critic share one backward pass, for
@@ -106,8 +108,8 @@ class Acer:
         """
         own, actor = self.config.acer, self.actor
         x, a, m, log_old, r, terminated, mask = self._tensors(batch, random)
-        mode, log_std = actor(x[:, 0]), self.dispersion(x[:, 0])
-        log_pi = log_normal(a[:, 0], mode, log_std.detach())  # ln π(a_i | x_i)
+        mode, log_std = actor(x[:, 0]), self.dispersion(x[:, 0]).detach()
+        log_pi = log_normal(a[:, 0], mode, log_std)  # ln π(a_i | x_i)
         value = self.critic(x[:, 0])  # V(x_i)
         with torch.no_grad():
             later = log_normal(a[:, 1:], actor(x[:, 1:-1]), self.dispersion(x[:, 1:-1]))
@@ -117,14 +119,13 @@ class Acer:
             d = advantage(r, terminated, values, ratios, mask, self.config.discount)  # d_i
             pull = self._scaled(d)
         outside = (mode.abs() - 1).clamp(min=0).square().sum(-1)  # of the box
-        away = ((m - mode) * torch.exp(-log_std.detach())).square()  # from where it was, in σ²
+        away = ((m - mode) * torch.exp(-log_std)).square()  # from where it was, in σ²
         actor_loss = own.penalty * outside.mean() - (log_pi * pull).mean()
         actor_loss = actor_loss + 0.5 * own.anchor * away.sum(-1).mean()  # −c ln N(m; μ, σ)
         critic_loss = -(value * d).mean()
         descend(self.optimizer, actor_loss + critic_loss)
         if self.widener is not None:
-            alpha, moved = self.config.dispersion.alpha, actor(x[:, 0]).detach()
-            descend(self.widener, dispersion_loss(log_std, a[:, 0], m, moved, alpha))
+            widen(self, self.widener, batch if latest is None else latest)
         if self.target is not self.critic:
             follow(self.target, self.critic, own.target_share or 1.0)
         distance = away.detach().mean(-1).sqrt()

@@ -10,6 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from toolkit.rl.config import RlRunConfig
+from toolkit.rl.dispersion import dispersion_loss
+from toolkit.rl.networks import Actor
 from toolkit.rl.policy import Policy
 from toolkit.rl.replay import Trajectories
 
@@ -38,7 +41,10 @@ class Agent(Protocol):
     """Acts by a policy and learns from trajectories of the replay."""
 
     policy: Policy
+    config: RlRunConfig
     device: torch.device
+    actor: Actor
+    dispersion: nn.Module
     length: int  # rows of a trajectory
 
     def act(self, x: Floats, noise: Floats) -> Action:
@@ -47,8 +53,13 @@ class Agent(Protocol):
     def value(self, x: Tensor) -> Tensor:
         """Expected discounted sum of rewards from standardised observations (N, d): (N,)."""
 
-    def update(self, batch: Trajectories, random: np.random.Generator) -> dict[str, float]:
-        """Learn from one batch of the replay; returns diagnostics."""
+    def update(
+        self, batch: Trajectories, random: np.random.Generator, latest: Trajectories | None = None
+    ) -> dict[str, float]:
+        """Learn from a batch of the replay, and σ from its ``latest`` rows where given.
+
+        Returns diagnostics.
+        """
 
     def state_dict(self) -> Mapping[str, Any]:
         """All networks and optimisers."""
@@ -70,6 +81,17 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         parameter.grad = None
     loss.backward(inputs=own)  # type: ignore[no-untyped-call]
     optimizer.step()
+
+
+def widen(agent: Agent, optimizer: torch.optim.Optimizer, batch: Trajectories) -> None:
+    """One step of σ towards what keeps first rows of ``batch`` probable under the moved actor."""
+    parts = (batch.observations[:, 0], batch.actions[:, 0], batch.modes[:, 0])
+    x, a, m = (torch.from_numpy(part).to(agent.device) for part in parts)
+    x = agent.policy.standardisation(x)
+    with torch.no_grad():
+        mode = agent.actor(x)
+    alpha = agent.config.dispersion.alpha
+    descend(optimizer, dispersion_loss(agent.dispersion(x), a, m, mode, alpha))
 
 
 @torch.no_grad()

@@ -45,6 +45,9 @@ class DispersionConfig(Config):
     ceiling: float = Field(1.0, gt=0, description="adaptive: σ is never above")
     alpha: float = Field(0.3, ge=0, description="adaptive: weight of actions against modes")
     learning_rate: float = Field(3e-4, gt=0)
+    latest: int | None = Field(
+        None, ge=1, description="adaptive: rows that σ is learnt from; all of the replay if unset"
+    )
     hidden: tuple[int, ...] = Field((64, 64), min_length=1, description="adaptive: widths of η")
 
 

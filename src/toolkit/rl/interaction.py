@@ -136,11 +136,14 @@ class Interaction:
         return int(np.floor((i + 1) * rate) - np.floor(i * rate))
 
     def _learn(self) -> dict[str, float]:
-        random = self.streams.numpy("replay")
-        batch = self.replay.sample(self.config.batch_size, self.agent.length, random)
+        random, size = self.streams.numpy("replay"), self.config.batch_size
+        batch = self.replay.sample(size, self.agent.length, random)
+        rows, latest = self.config.dispersion.latest, None
+        if rows is not None:
+            latest = self.replay.sample(size, 1, random, rows)
         self.updates += 1
         scaled = batch._replace(rewards=batch.rewards * np.float32(self.config.reward_scale))
-        return self.agent.update(scaled, random)
+        return self.agent.update(scaled, random, latest)
 
     def evaluate(self, i: int) -> dict[str, float]:
         """Episodes of the mode from the same starts every time, and where training stands."""

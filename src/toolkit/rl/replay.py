@@ -137,14 +137,19 @@ class Replay:
         arrays["ended"][:, at] = rows.ended
         ring.steps += 1
 
-    def sample(self, size: int, length: int, random: np.random.Generator) -> Trajectories:
+    def sample(
+        self, size: int, length: int, random: np.random.Generator, latest: int | None = None
+    ) -> Trajectories:
         """``size`` trajectories of at most ``length`` rows, their starts drawn with replacement.
+
+        ``latest`` rows of all environments together are what starts are drawn from; all if None.
 
         Raises:
             ValueError: there are no rows yet.
         """
-        ages, environments = np.divmod(random.integers(len(self), size=size), self.environments)
-        return self.gather(self.oldest + ages, environments, length)
+        rows = len(self) if latest is None else min(latest, len(self))
+        ages, environments = np.divmod(random.integers(rows, size=size), self.environments)
+        return self.gather(self.steps - 1 - ages, environments, length)
 
     def gather(self, starts: Integers, environments: Integers, length: int) -> Trajectories:
         """The trajectories from time steps ``starts`` (B,) of ``environments`` (B,).

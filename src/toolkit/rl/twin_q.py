@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from toolkit.core import rng
 from toolkit.core.supervised import load_weights
-from toolkit.rl.agent import Action, Floats, adam, averages, descend, follow
+from toolkit.rl.agent import Action, Floats, adam, averages, descend, follow, widen
 from toolkit.rl.config import RlRunConfig
-from toolkit.rl.dispersion import dispersion_loss, dispersion_of, log_normal
+from toolkit.rl.dispersion import dispersion_of, log_normal
 from toolkit.rl.environments import Spaces
 from toolkit.rl.networks import Actor, critics
 from toolkit.rl.policy import Policy
@@ -110,7 +110,9 @@ class TwinQ:
         value: Tensor = self.critic(torch.cat([x, action], -1)).amin(0)
         return value
 
-    def update(self, batch: Trajectories, random: np.random.Generator) -> dict[str, float]:
+    def update(
+        self, batch: Trajectories, random: np.random.Generator, latest: Trajectories | None = None
+    ) -> dict[str, float]:
         """One update: critics, and at every ``policy_delay``-th actor, σ and temperature.
 
         Haarnoja et al. 2018, arXiv 1812.05905, eq. 5-18; with batch normalisation both halves of
@@ -132,7 +134,9 @@ class TwinQ:
         descend(self.optimizers["critic"], critic_loss)
         figures = {"value": q, "critic_loss": critic_loss}
         if self.updates % self.config.twin_q.policy_delay == 0:
-            figures |= self._improve(x, u, m, noise[1])
+            figures |= self._improve(x, m, noise[1])
+            if "dispersion" in self.optimizers:
+                widen(self, self.optimizers["dispersion"], batch if latest is None else latest)
         if self.target is not self.critic:
             follow(self.target, self.critic, self.config.twin_q.target_share)
         self.updates += 1
@@ -155,9 +159,9 @@ class TwinQ:
             return u.new_zeros(len(u))
         return -self.log_temperature.detach().exp() * log_squashed(u, mode, log_std)
 
-    def _improve(self, x: Tensor, u_old: Tensor, m_old: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """The step of the actor and the temperature, then σ's."""
-        own, spread = self.config.twin_q, self.config.dispersion
+    def _improve(self, x: Tensor, m_old: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        """The step of the actor and the temperature."""
+        own = self.config.twin_q
         mode, log_std = self._distribution(x)
         std = log_std.exp() if self.is_soft else log_std.detach().exp()
         u = mode + std * noise
@@ -169,12 +173,6 @@ class TwinQ:
             loss = loss + own.penalty * (mode.abs() - 1).clamp(min=0).square().sum(-1).mean()
         descend(self.optimizers["actor"], loss)
         distance = ((m_old - mode.detach()) * torch.exp(-log_std.detach())).square().mean(-1).sqrt()
-        if "dispersion" in self.optimizers:
-            moved = self.actor(x).detach()
-            descend(
-                self.optimizers["dispersion"],
-                dispersion_loss(log_std, u_old, m_old, moved, spread.alpha),
-            )
         return {"mode_distance": distance, "temperature": self.log_temperature.detach().exp()}
 
     def _randomness(self, log_pi: Tensor) -> Tensor:
