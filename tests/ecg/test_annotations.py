@@ -209,3 +209,11 @@ def test_the_hash_is_compared_without_regard_to_case(tmp_path: Path) -> None:
 def test_text_that_does_not_fit_is_refused() -> None:
     with pytest.raises(DataError, match="at most 255"):
         encode_annotations(annotations([1], "N", ("x" * 256,)))
+
+
+def test_unknown_codes_are_kept_by_number_if_asked_for() -> None:
+    data = words((1, 5), (15, 5), (49, 5), 0)
+    found = parse_annotations(data, keep_unknown=True)
+    assert found.symbol.tolist() == ["N", "[15]", "[49]"]
+    with pytest.raises(DataError, match="unknown annotation code 50"):
+        parse_annotations(words((1, 5), (50, 5), 0), keep_unknown=True)

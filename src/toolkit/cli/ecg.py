@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from toolkit.cli.ecg_annotations import annotation_options, evaluate_annotations
 from toolkit.cli.options import data_dir_option, emit, json_option, run_options, runs_dir_option
+from toolkit.core.errors import ConfigError
 
 
 @click.group()
@@ -35,7 +38,7 @@ def train(**options: Any) -> None:
 
 
 @ecg.command()
-@click.argument("run_name", metavar="RUN")
+@click.argument("names", metavar="RUN | REF TEST...", nargs=-1, required=True)
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -43,30 +46,46 @@ def train(**options: Any) -> None:
     show_default=True,
     help="Part of the protocol's split to score.",
 )
+@annotation_options
 @data_dir_option
 @runs_dir_option
 @json_option
-def evaluate(
-    run_name: str, split: str, data_dir: Path | None, runs_dir: Path, as_json: bool
-) -> None:
-    """Score a run, or a released model, anew.
+def evaluate(names: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Score a run, or a released model, anew; or compare annotation files.
 
     RUN is a path, a unique prefix of a run's name, @last:ecg, or a released model's name.
+
+    With --annotations, test annotations are compared with the reference beat by beat after
+    ANSI/AAMI EC57, by the documented rules of WFDB's bxb: two files, several pairs, or two
+    folders (REF holds .atr).
 
     \b
     Examples:
       toolkit ecg evaluate @last:ecg
       toolkit ecg evaluate @last:ecg --split train --json
+      toolkit ecg evaluate --annotations ../shared/data/mitdb/100.atr ../shared/data/mitdb/100.atr
     """
+    if options["annotations"]:
+        evaluate_annotations(names, options, as_json)
+        return
+    given = [f"--{name}" for name in ("from", "to") if options[f"{name}_s"] is not None]
+    given += ["--fs-hz"] if options["fs_hz"] is not None else []
+    if given or len(names) > 1:
+        what = f"{given[0]} applies to annotation files" if given else f"{len(names)} runs given"
+        raise ConfigError(what, where="RUN", hint="one RUN, or --annotations REF TEST")
+    _evaluate_run(names[0], options, as_json)
+
+
+def _evaluate_run(run_name: str, options: Mapping[str, Any], as_json: bool) -> None:
     from toolkit.core.released import find
     from toolkit.ecg import tasks
     from toolkit.ecg.config import EcgTrainConfig
 
-    model = find(run_name, "ecg", runs_dir)
+    model = find(run_name, "ecg", options["runs_dir"])
     config = model.config(EcgTrainConfig)
-    if data_dir is not None:
-        config = config.model_copy(update={"data_dir": data_dir})
-    scores = tasks.evaluate(model.path, config, split)
+    if options["data_dir"] is not None:
+        config = config.model_copy(update={"data_dir": options["data_dir"]})
+    scores = tasks.evaluate(model.path, config, options["split"])
     emit({"run": str(model.path), **scores}, as_json)
 
 

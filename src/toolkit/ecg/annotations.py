@@ -26,6 +26,8 @@ SYMBOLS |= dict(enumerate('sT*D"=pB^t+u?![]en@xf()r', 18))
 
 _CODE_OF_SYMBOL = {symbol: code for code, symbol in SYMBOLS.items()}
 _SYMBOL_OF_CODE = np.array([SYMBOLS.get(code, "") for code in range(64)])
+_LAST_CODE = 49  # codes up to it that have no mnemonic are free for use
+_NAME_OF_CODE = np.array([SYMBOLS.get(code, f"[{code}]") for code in range(64)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,8 @@ class Annotations:
 
     Attributes:
         sample: int64, sample index at which each is placed.
-        symbol: one character each, a value of :data:`SYMBOLS`.
+        symbol: one character each, a value of :data:`SYMBOLS`; ``[42]`` for code 42, which has
+            none, where such were to be kept.
         subtype, chan, num: int64; ``chan`` and ``num`` carry over from one to the next, as
             annot(5) has it.
         aux: text without its trailing NULs, ``""`` where there is none.
@@ -57,6 +60,7 @@ def read_annotations(
     n_samples: int | None = None,
     fs_hz: float | None = None,
     expected_sha256: str | None = None,
+    keep_unknown: bool = False,
 ) -> Annotations:
     """Read and check an annotation file such as ``100.atr``.
 
@@ -65,16 +69,24 @@ def read_annotations(
         n_samples: length of the record; annotations must lie before it.
         fs_hz: sampling frequency of the record, compared with the file's, if it states one.
         expected_sha256: hash that the file must have, where known.
+        keep_unknown: accept codes up to 49 that no mnemonic is known for.
 
     Raises:
         DataError: as :func:`toolkit.ecg.header.read_verified` and :func:`parse_annotations`.
     """
     data = read_verified(path, expected_sha256, _MAX_FILE_BYTES)
-    return parse_annotations(data, n_samples=n_samples, fs_hz=fs_hz, source=str(path))
+    return parse_annotations(
+        data, n_samples=n_samples, fs_hz=fs_hz, source=str(path), keep_unknown=keep_unknown
+    )
 
 
 def parse_annotations(
-    data: bytes, *, n_samples: int | None = None, fs_hz: float | None = None, source: str = "atr"
+    data: bytes,
+    *,
+    n_samples: int | None = None,
+    fs_hz: float | None = None,
+    source: str = "atr",
+    keep_unknown: bool = False,
 ) -> Annotations:
     """Parse the bytes of an annotation file; ``source`` names it in errors.
 
@@ -88,6 +100,7 @@ def parse_annotations(
     heads = _heads(words, source)
     code, value = words[heads] >> 10, words[heads] & 1023
     is_annotation = code < _SKIP
+    _check_known(code[is_annotation], keep_unknown, source)
     _check_grammar(code, value, is_annotation, source)
     time = np.cumsum(np.where(is_annotation, value, _intervals(words, heads, code)))
     owner = np.cumsum(is_annotation) - 1  # the annotation that each modifier belongs to
@@ -98,7 +111,7 @@ def parse_annotations(
     signed = (value & 255) - ((value & 128) << 1)
     found = Annotations(
         time[is_annotation],
-        _SYMBOL_OF_CODE[code[is_annotation]],
+        (_NAME_OF_CODE if keep_unknown else _SYMBOL_OF_CODE)[code[is_annotation]],
         _placed(signed, owner, code == _SUB, n),
         _carried(value & 255, owner, code == _CHN, n),
         _carried(signed, owner, code == _NUM, n),
@@ -162,12 +175,17 @@ def _heads(words: NDArray[np.int64], source: str) -> NDArray[np.intp]:
     return np.flatnonzero(is_head)[:-1]
 
 
+def _check_known(code: NDArray[np.int64], keep_unknown: bool, source: str) -> None:
+    unknown = (code != 0) & (_SYMBOL_OF_CODE[code] == "")
+    if keep_unknown:
+        unknown &= code > _LAST_CODE
+    if unknown.any():
+        raise damaged(f"unknown annotation code {code[unknown.argmax()]}", source)
+
+
 def _check_grammar(
     code: NDArray[np.int64], value: NDArray[np.int64], is_annotation: NDArray[np.bool_], source: str
 ) -> None:
-    unknown = is_annotation & (code != 0) & (_SYMBOL_OF_CODE[code] == "")
-    if unknown.any():
-        raise damaged(f"unknown annotation code {code[unknown.argmax()]}", source)
     if len(code) and _NUM <= code[0] <= _AUX:
         raise damaged("a modifier comes before the first annotation", source)
     follows = np.append(code[1:], _NUM)
