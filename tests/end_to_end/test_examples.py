@@ -107,11 +107,15 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workplace(runs: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder of an example: it holds a finished run of each application."""
+def workplace(
+    runs: Path, searched: Path, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The current folder of an example: a finished run of each application, and some records."""
     folder = tmp_path / "work"
     shutil.copytree(searched, folder)
     shutil.copytree(runs, folder / "runs", dirs_exist_ok=True)
+    for name in ("records", "mine"):
+        shutil.copytree(synthetic, folder / name)
     monkeypatch.chdir(folder)
     return folder
 

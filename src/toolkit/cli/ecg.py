@@ -63,7 +63,7 @@ def evaluate(names: tuple[str, ...], as_json: bool, **options: Any) -> None:
     Examples:
       toolkit ecg evaluate @last:ecg
       toolkit ecg evaluate @last:ecg --split train --json
-      toolkit ecg evaluate --annotations ../shared/data/mitdb/100.atr ../shared/data/mitdb/100.atr
+      toolkit ecg evaluate --annotations records/syn000.atr mine/syn000.atr --from 0:00
     """
     if options["annotations"]:
         evaluate_annotations(names, options, as_json)
