@@ -201,14 +201,21 @@ def gains(folder: Path) -> str:
         commands.append(found["command"])
         own = found["settings"]["pretrain"]
         sides = ", ".join(map(str, own["artificial"]["blocks"]))
-        lines += [_gains_row(row, f"{own['steps']} steps, side {sides}") for row in found["rows"]]
+        before = f"{own['steps']} steps, side {sides}"
+        lines += [_gains_row(row, before, _smoothed(found)) for row in found["rows"]]
     return "\n".join([*lines, "", "```", *commands, "```"])
 
 
-def _gains_row(row: dict[str, Any], pretraining: str) -> str:
+def _smoothed(found: dict[str, Any]) -> str:
+    """What a table adds to the name of a network whose maps are regularised in space."""
+    return ", smoothed" if found["settings"]["train"].get("regularise") else ""
+
+
+def _gains_row(row: dict[str, Any], pretraining: str, smoothed: str) -> str:
     spread = "" if row["oa_sd"] is None else f" ± {row['oa_sd']:.1f}"
     before = "–" if row["arm"] in ("scratch", "svm") else pretraining
-    cells = [row["network"], before, str(row["per_class"]), row["arm"]]
+    name = row["network"] + ("" if row["arm"] == "svm" else smoothed)
+    cells = [name, before, str(row["per_class"]), row["arm"]]
     cells += [f"{row['oa_mean']:.1f}{spread}", f"{row['aa_mean']:.1f}"]
     cells += [f"{row['kappa_mean']:.1f}", _gain(row), str(row["draws"])]
     return f"| {' | '.join(cells)} |"
@@ -226,10 +233,10 @@ def hsi() -> str:
         cells = {(row["network"], row["per_class"], row["arm"]): row for row in one["rows"]}
         steps = one["settings"]["pretrain"]["steps"]
         for network, n in dict.fromkeys(key[:2] for key in cells if key[2] == "scratch"):
-            arms = [cells[network, n, arm] for arm in ("scratch", "grid", "permuted")]
-            scores = [f"{arm['oa_mean']:.1f}" for arm in arms[:2]]
-            gained = [_gain(arm) for arm in arms[1:]]
-            name = f"{network}, {steps} steps"
+            arms = [cells.get((network, n, arm)) for arm in ("scratch", "grid", "permuted")]
+            scores = [f"{arm['oa_mean']:.1f}" for arm in arms[:2] if arm]
+            gained = [_gain(arm) if arm else "–" for arm in arms[1:]]
+            name = f"{network}, {steps} steps{_smoothed(one)}"
             lines.append(f"| {' | '.join([name, str(n), svm.get(n, '–'), *scores, *gained])} |")
     return "\n".join([*lines, "", "```", *(one["command"] for one in found), "```"])
 

@@ -19,7 +19,7 @@ CLASSES = ("N", "S", "V", "F", "Q")
 """AAMI classes in the order of their ids: normal, supraventricular, ventricular, fusion, other."""
 
 SYMBOLS_OF_CLASS: Mapping[str, str] = {
-    # B, n, r and ? do not occur in MIT-BIH; they are placed as WFDB's ``bxb`` does.
+    # B, n, r and ? do not occur in MIT-BIH.
     "N": "NLRejB",
     "S": "AaJSn",
     "V": "VEr",
