@@ -223,12 +223,20 @@ def _gains_row(row: dict[str, Any], pretraining: str, smoothed: str) -> str:
 
 def hsi() -> str:
     """One row for each network and number of training pixels: what the blocks add, in short."""
-    head = "network, pre-training | pixels a class | SVM | scratch | blocks | gain of the blocks"
-    lines = [f"| {head} | gain of the control |", "|" + "---|" * 7]
-    svm: dict[int, str] = {}
-    found = [read(path) for path in sorted((MODELS / "hsi" / "indian-pines").glob("gains*.json"))]
-    for one in found:
-        svm |= {r["per_class"]: f"{r['oa_mean']:.1f}" for r in one["rows"] if r["arm"] == "svm"}
+    paths = sorted((MODELS / "hsi" / "indian-pines").glob("gains*.json"))
+    return _compared(paths + sorted(RESULTS.glob("hsi_*.json")))
+
+
+def _compared(paths: list[Path]) -> str:
+    head = "split | network, pre-training | pixels a class | SVM | scratch | blocks"
+    lines = [f"| {head} | gain of the blocks | gain of the control |", "|" + "---|" * 8]
+    found = [read(path) for path in paths]
+    svm = {
+        (one["scene"], one["split"], row["per_class"]): f"{row['oa_mean']:.1f}"
+        for one in found
+        for row in one["rows"]
+        if row["arm"] == "svm"
+    }
     for one in found:
         cells = {(row["network"], row["per_class"], row["arm"]): row for row in one["rows"]}
         steps = one["settings"]["pretrain"]["steps"]
@@ -236,8 +244,9 @@ def hsi() -> str:
             arms = [cells.get((network, n, arm)) for arm in ("scratch", "grid", "permuted")]
             scores = [f"{arm['oa_mean']:.1f}" for arm in arms[:2] if arm]
             gained = [_gain(arm) if arm else "–" for arm in arms[1:]]
-            name = f"{network}, {steps} steps{_smoothed(one)}"
-            lines.append(f"| {' | '.join([name, str(n), svm.get(n, '–'), *scores, *gained])} |")
+            names = [f"{one['scene']}, {one['split']}", f"{network}, {steps} steps{_smoothed(one)}"]
+            peer = svm.get((one["scene"], one["split"], n), "–")
+            lines.append(f"| {' | '.join([*names, str(n), peer, *scores, *gained])} |")
     return "\n".join([*lines, "", "```", *(one["command"] for one in found), "```"])
 
 
