@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from toolkit.cli.ecg_annotations import annotation_options, evaluate_annotations
+from toolkit.cli.ecg_predict import predict
 from toolkit.cli.options import data_dir_option, emit, json_option, run_options, runs_dir_option
 from toolkit.core.errors import ConfigError
 
@@ -111,3 +112,6 @@ def plot(run_name: str, runs_dir: Path, as_json: bool) -> None:
     tasks.plot(run, run.config(EcgTrainConfig))
     files = sorted(str(path) for path in run.figures.glob("*.png"))
     emit({"run": str(run.path), "figures": files}, as_json, lambda: click.echo("\n".join(files)))
+
+
+ecg.add_command(predict)

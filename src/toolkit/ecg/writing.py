@@ -1,4 +1,7 @@
-"""Writer of WFDB records: format 212 where the samples fit into 12 bits, else format 16."""
+"""Writer of WFDB records and annotation files.
+
+Signals are written in format 212 where the samples fit into 12 bits, else in format 16.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError
 from toolkit.core.files import write_atomic
-from toolkit.ecg.annotations import encode_annotations
+from toolkit.ecg.annotations import Annotations, encode_annotations
 from toolkit.ecg.formats import encode_212
 from toolkit.ecg.records import Record
 
@@ -50,6 +53,29 @@ def write_record(
     write_atomic(path.with_name(f"{record.name}.dat"), data)
     converter = f"{signal_format} {{}} {adc_resolution} {adc_zero}"
     write_atomic(path.with_name(f"{record.name}.hea"), _header(record, stored, converter))
+    return path
+
+
+def write_annotations(path: Path, annotations: Annotations, fs_hz: float) -> Path:
+    """Write an annotation file that states its time resolution; returns ``path``.
+
+    The statement is the note before the first annotation that the WFDB library's ``setafreq``
+    leaves: readers then know the sampling frequency without the record's header.
+
+    Raises:
+        DataError: the annotations are not in order of time or a text is too long.
+        RunError: the file cannot be written.
+    """
+    zero = np.zeros(1, np.int64)
+    stated = Annotations(
+        sample=np.concatenate([zero, annotations.sample]),
+        symbol=np.concatenate([['"'], annotations.symbol]),
+        subtype=np.concatenate([zero, annotations.subtype]),
+        chan=np.concatenate([zero, annotations.chan]),
+        num=np.concatenate([zero, annotations.num]),
+        aux=(f"## time resolution: {fs_hz:.12g}", *annotations.aux),
+    )
+    write_atomic(path, encode_annotations(stated))
     return path
 
 

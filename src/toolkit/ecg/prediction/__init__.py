@@ -1,0 +1,1 @@
+"""From a recording in a file to beats, their classes, what they make up, and a report."""

@@ -1,0 +1,214 @@
+"""One recording in every kind of file is the same recording; what is missing is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.io
+
+from toolkit.core.errors import ConfigError, DataError
+from toolkit.ecg.prediction import leads
+from toolkit.ecg.prediction.inputs import InputOptions, from_numbers, read_input
+from toolkit.ecg.synthetic import synthesize
+
+HZ = InputOptions(fs_hz=250.0)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """(n, 2) mV at 250 Hz, 10 s."""
+    rng = np.random.default_rng(0)
+    return rng.normal(0, 0.5, (2500, 2)).astype(np.float32)
+
+
+def millivolts(recording):
+    record = recording.record
+    return record.to_millivolts(record.signal_adu, range(len(record.leads)))
+
+
+def write_csv(path, numbers, head=None, time=None, fmt="%.6f", delimiter=","):
+    columns = numbers if time is None else np.column_stack([time, numbers])
+    np.savetxt(path, columns, fmt=fmt, delimiter=delimiter, header=head or "", comments="")
+    if head is None:
+        path.write_text(path.read_text().lstrip("\n"))
+    return path
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", " "])
+def test_a_table_with_names_and_times(tmp_path, numbers, delimiter):
+    time = np.arange(2500) / 250
+    head = delimiter.join(["time", "II", "V1"])
+    path = write_csv(tmp_path / "a.csv", numbers, head, time, delimiter=delimiter)
+    read = read_input(path, InputOptions())
+    assert read.record.fs_hz == 250
+    assert read.record.leads == ("II", "V1")
+    assert np.abs(millivolts(read) - numbers).max() < 2e-4
+
+
+def test_times_in_milliseconds_and_numbers_of_samples(tmp_path, numbers):
+    in_ms = write_csv(tmp_path / "a.csv", numbers, "time_ms,a,b", np.arange(2500) * 4.0)
+    assert read_input(in_ms, InputOptions()).record.fs_hz == 250
+    untitled = write_csv(tmp_path / "b.csv", numbers, None, np.arange(2500) * 0.004)
+    read = read_input(untitled, InputOptions())
+    assert read.record.fs_hz == 250
+    assert read.record.leads == ("lead 1", "lead 2")
+    numbered = write_csv(tmp_path / "c.csv", numbers, "sample,a,b", np.arange(2500.0))
+    assert read_input(numbered, HZ).record.leads == ("a", "b")
+    counted = write_csv(tmp_path / "d.csv", numbers, None, np.arange(2500.0))
+    assert read_input(counted, HZ).record.leads == ("lead 1", "lead 2")
+
+
+def test_the_tables_of_physionet_have_quotes_and_units(tmp_path, numbers):
+    path = write_csv(tmp_path / "a.csv", numbers, "'time','MLII'\n'seconds','mV'", np.arange(2500))
+    path.write_text(
+        "'Elapsed time','MLII'\n'seconds','mV'\n"
+        + "".join(f"{i / 250:.3f},{v:.5f}\n" for i, v in enumerate(numbers[:, 0]))
+    )
+    read = read_input(path, InputOptions())
+    assert (read.record.fs_hz, read.record.leads) == (250, ("MLII",))
+
+
+def test_empty_cells_are_missing(tmp_path, numbers):
+    lines = [f"{v:.5f}" for v in numbers[:, 0]]
+    lines[100:120] = ["nan"] * 20
+    two = [f"{text},{'' if i in (7, 8) else '0.5'}" for i, text in enumerate(lines)]
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "\n".join(two) + "\n")
+    found = np.isnan(millivolts(read_input(path, HZ)))
+    assert np.flatnonzero(found[:, 0]).tolist() == list(range(100, 120))
+    assert np.flatnonzero(found[:, 1]).tolist() == [7, 8]
+
+
+@pytest.mark.parametrize("shape", ["(n, leads)", "(leads, n)", "(n,)"])
+def test_arrays_of_any_orientation(tmp_path, numbers, shape):
+    array = {"(n, leads)": numbers, "(leads, n)": numbers.T, "(n,)": numbers[:, 0]}[shape]
+    np.save(tmp_path / "a.npy", array)
+    scipy.io.savemat(tmp_path / "b.mat", {"fs": 250.0, "ecg": array, "name": "x"})
+    expected = numbers[:, :1] if shape == "(n,)" else numbers
+    for name in ("a.npy", "b.mat"):
+        assert np.abs(millivolts(read_input(tmp_path / name, HZ)) - expected).max() < 2e-4
+
+
+def test_a_matlab_file_of_version_7_3(tmp_path, numbers):
+    import h5py
+
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file["small"], file["ecg"] = np.zeros((3, 3)), numbers.T
+    assert np.abs(millivolts(read_input(tmp_path / "a.mat", HZ)) - numbers).max() < 2e-4
+    with pytest.raises(ConfigError, match="no array of numbers 'egc'; did you mean 'ecg'"):
+        read_input(tmp_path / "a.mat", InputOptions(fs_hz=250.0, variable="egc"))
+
+
+def test_units(tmp_path, numbers):
+    np.save(tmp_path / "uv.npy", numbers * 1000)
+    np.save(tmp_path / "adu.npy", np.rint(numbers * 200).astype(np.int32))
+    uv = read_input(tmp_path / "uv.npy", InputOptions(fs_hz=250.0, unit="uV"))
+    adu = read_input(tmp_path / "adu.npy", InputOptions(fs_hz=250.0, unit="adu", gain=200.0))
+    assert np.abs(millivolts(uv) - numbers).max() < 2e-4
+    assert np.abs(millivolts(adu) - numbers).max() < 5e-3
+    with pytest.raises(ConfigError, match="far more than an ECG"):
+        read_input(tmp_path / "uv.npy", HZ)
+    with pytest.raises(ConfigError, match="--unit adu needs --gain"):
+        read_input(tmp_path / "adu.npy", InputOptions(fs_hz=250.0, unit="adu"))
+
+
+def test_a_rate_that_no_file_says_must_be_given(tmp_path, numbers):
+    path = write_csv(tmp_path / "a.csv", numbers, "a,b")
+    with pytest.raises(ConfigError, match="--fs-hz"):
+        read_input(path, InputOptions())
+    timed = write_csv(tmp_path / "b.csv", numbers, "t,a,b", np.arange(2500) / 250)
+    with pytest.raises(ConfigError, match="give 250 Hz"):
+        read_input(timed, InputOptions(fs_hz=360.0))
+    with pytest.raises(ConfigError, match="no sampling frequency"):
+        read_input(path, InputOptions(fs_hz=10.0))
+
+
+def bad_files(tmp_path):
+    texts = {
+        "empty.csv": "",
+        "words.csv": "a,b\nx,y\n",
+        "ragged.csv": "a,b\n1,2\n1,2,3\n",
+        "head.csv": "a,b\n",
+        "late.csv": "a,b\n1,2\nx,2\n",
+        "back.csv": "t,a\n" + "".join(f"{-i},1\n" for i in range(50)),
+        "gap.csv": "t,a\n" + "".join(f"{i + 90 * (i > 20)},1\n" for i in range(50)),
+        "times.csv": "t\n" + "".join(f"{i}\n" for i in range(50)),
+        "no.npy": "x" * 300,
+        "no.mat": "x" * 300,
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    np.save(tmp_path / "object.npy", np.array([{}, []], object), allow_pickle=True)
+    np.save(tmp_path / "cube.npy", np.zeros((9, 9, 9)))
+    np.save(tmp_path / "square.npy", np.zeros((500, 500)))
+    np.save(tmp_path / "nan.npy", np.full(5000, np.nan))
+    np.save(tmp_path / "short.npy", np.zeros(100))
+    return [*texts, *(f"{k}.npy" for k in ("object", "cube", "square", "nan", "short")), "none.csv"]
+
+
+def test_bad_files_are_refused(tmp_path):
+    for name in [*bad_files(tmp_path), "record"]:
+        with pytest.raises(DataError) as caught:
+            read_input(tmp_path / name, HZ)
+        assert caught.value.hint, name
+
+
+def test_numbers_keep_their_gaps_and_offset():
+    values = np.array([[1e3], [np.nan], [1e3 + 1], [np.inf]])
+    record = from_numbers("a", values, 250.0, ())
+    found = record.to_millivolts(record.signal_adu, [0])[:, 0]
+    assert np.isnan(found).tolist() == [False, True, False, True]
+    assert found[2] - found[0] == pytest.approx(1, abs=1e-3)
+
+
+def record_with(*names):
+    return from_numbers("r", np.random.default_rng(0).normal(size=(99, len(names))), 250.0, names)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("V1", "MLII"), (1, 0)),
+        (("V1", "II", "V5"), (1, 0)),
+        (("ECG1", "ECG2"), (0, 1)),
+        (("ECG", "ECG"), (0, 1)),
+        (("", ""), (0, 1)),
+        (("aVR", "x"), (1, 0)),
+        (("V5",), (0,)),
+    ],
+)
+def test_the_lead_most_like_ii_is_the_main_one(names, expected):
+    columns, warnings = leads.choose(record_with(*names), (), 2)
+    assert columns == expected
+    assert bool(warnings) == (names[expected[0]] != "MLII" or len(names) < 2)
+
+
+def test_leads_by_name_and_number():
+    record = record_with("I", "II", "V1")
+    assert leads.choose(record, ("v1",), 2)[0] == (2,)
+    assert leads.choose(record, ("2", "I"), 2)[0] == (1, 0)
+    for wanted, says in (
+        (("V9",), "no lead 'V9'"),
+        (("1", "I"), "twice"),
+        (("1", "2", "3"), "takes 2"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            leads.choose(record, wanted, 2)
+
+
+def test_a_wfdb_record_with_or_without_suffix(database):
+    path = sorted(database.glob("*.hea"))[0]
+    for given in (path, path.with_suffix(""), path.with_suffix(".dat")):
+        read = read_input(given, InputOptions())
+        assert read.record.leads == ("MLII", "V1")
+    with pytest.raises(ConfigError, match="--unit does not apply"):
+        read_input(path, InputOptions(unit="mV"))
+    with pytest.raises(ConfigError, match="the header says 360"):
+        read_input(path, InputOptions(fs_hz=250.0))
+
+
+def test_numbers_of_a_record_are_that_record():
+    record = synthesize(0, 0.5)
+    x = record.millivolts(record.leads).T
+    again = from_numbers("again", x, record.fs_hz, record.leads)
+    assert np.abs(again.millivolts(again.leads).T - x).max() < 2e-4
