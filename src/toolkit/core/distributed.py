@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -106,6 +107,7 @@ def joined() -> Iterator[Ranks]:
         what = "another process of this run ended, and so does this one"
         raise RunError(what, hint="toolkit runs resume RUN") from error
     finally:
+        gc.collect()  # of models in cycles, which would hold the group until the process ends
         dist.destroy_process_group()
 
 

@@ -134,7 +134,8 @@ class RlRunConfig(RunConfig):
         if spread.kind == "temperature" and not self.twin_q.squash:
             raise ValueError("dispersion.kind = temperature needs twin_q.squash = true")
         if spread.kind == "adaptive" and not spread.floor <= spread.std <= spread.ceiling:
-            raise ValueError(f"dispersion.std = {spread.std} is not between floor and ceiling")
+            range_ = f"dispersion.floor = {spread.floor} and ceiling = {spread.ceiling}"
+            raise ValueError(f"dispersion.std = {spread.std} is not between {range_}")
         if self.replay.capacity < max(self.environments, self.acer.trajectory + 1):
             raise ValueError(f"replay.capacity = {self.replay.capacity} holds no trajectory")
         return self
