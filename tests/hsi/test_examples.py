@@ -86,3 +86,28 @@ def test_the_same_generator_gives_the_same_batch(scene):
         (b,), _ = chosen.batch(np.arange(9), np.random.default_rng(3))
         (c,), _ = chosen.batch(np.arange(9), np.random.default_rng(4))
         assert a.equal(b) and not a.equal(c)
+
+
+def test_crops_without_anything_to_learn_are_left_out(scene):
+    rows, columns = scene.shape
+    planes = np.full((2, rows, columns), -1, np.int32)
+    planes[0, 2, 3], planes[1, 4, 5] = 0, 0
+    chosen = Crops(scene.cube, planes, 4, 3, statistics(scene.cube), STILL)
+    _, targets = chosen.batch(np.arange(len(chosen)), None)
+    known = (targets.numpy() >= 0).any(axis=(2, 3))
+    assert known.all()  # in both labellings
+    expected = [
+        (top, left)
+        for top in range(rows - 3)
+        for left in range(columns - 3)
+        if top <= 2 < top + 4
+        and left <= 3 < left + 4
+        and top <= 4 < top + 4
+        and left <= 5 < left + 4
+    ]
+    assert len(chosen) == len(expected) > 0
+
+
+def test_every_crop_counts_where_the_whole_scene_is_learnt(scene):
+    rows, columns = scene.shape
+    assert len(crops(scene, crop=8)) == (rows - 7) * (columns - 7)

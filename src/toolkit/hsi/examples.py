@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -81,14 +82,26 @@ class Crops:
         rows, columns = self.planes.shape[1:]
         return max(rows - self.crop + 1, 1), max(columns - self.crop + 1, 1)
 
+    @cached_property
+    def _places(self) -> Indices:
+        """Those with something to learn in each labelling, in rows from the upper left.
+
+        A batch of nothing to learn would have no loss.
+        """
+        learnt = np.pad((self.planes >= 0).cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
+        high, wide = (min(self.crop, n) for n in self.planes.shape[1:])
+        counts = learnt[:, high:, wide:] - learnt[:, :-high, wide:]
+        counts -= learnt[:, high:, :-wide] - learnt[:, :-high, :-wide]
+        return np.flatnonzero((counts > 0).all(0))
+
     def __len__(self) -> int:
-        return self._free[0] * self._free[1]
+        return len(self._places)
 
     def batch(
         self, indices: Indices, generator: np.random.Generator | None
     ) -> tuple[tuple[Tensor, ...], Tensor]:
         """Crops by number, in rows from the upper left; augmented when a generator is given."""
-        top, left = np.unravel_index(indices, self._free)
+        top, left = np.unravel_index(self._places[indices], self._free)
         targets = np.stack([self._targets(*place) for place in zip(top, left)])
         middle, margin = self.crop // 2, self.patch // 2
         side = self.crop + 2 * margin
