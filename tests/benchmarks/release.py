@@ -48,26 +48,13 @@ def results(sweep: Path) -> dict[str, Any]:
 def comparison(folder: Path) -> dict[str, Any]:
     """The table of a comparison with the command, versions and settings that made it."""
     report = json.loads((folder / "result.json").read_text())
-    if "axis" in report:
-        return policies(report)
     environment = json.loads(next(folder.glob("arms/*/env.json")).read_text())
     kept = {key: report[key] for key in ("scene", "split", "rows")}
     versions = {key: environment[key] for key in ("python", "toolkit", "packages")}
     settings = tomllib.loads((folder / "config.toml").read_text())
+    for part in ("pretrain", "train"):
+        settings[part] = {k: v for k, v in settings[part].items() if k not in RUN_ONLY}
     return {"command": _said(report["command"]), **versions, "settings": settings, **kept}
-
-
-def policies(report: dict[str, Any]) -> dict[str, Any]:
-    """A comparison of policies: its rows, and the commands that made its runs."""
-    rows = report["rows"]
-    environments = [
-        json.loads((Path(run) / "env.json").read_text()) for row in rows for run in row["runs"]
-    ]
-    versions = {key: environments[0][key] for key in ("python", "toolkit", "packages")}
-    kept = [{key: value for key, value in row.items() if key != "runs"} for row in rows]
-    shown = {key: report[key] for key in ("axis", "aggregate", "improvement", "notes")}
-    shown["aggregate"].pop("profile", None)
-    return {**versions, "rows": kept, **shown}
 
 
 def _said(words: list[str]) -> str:

@@ -44,16 +44,6 @@ def made(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def finished(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made / "finished", tmp_path / "runs" / "finished"))
-
-
-@pytest.fixture
-def paused(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made / "paused", tmp_path / "runs" / "paused"))
-
-
 def nothing_in(folder: Path) -> bool:
     return not folder.exists() or not list(folder.iterdir())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import pickle
-import shutil
 import signal
 import sys
 import time
@@ -280,16 +279,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     paused = ("--max-time", "0.001s", "--run-dir", folder / "paused")
     answer(*running("Pendulum-v1", 1000, "evaluate_every=1"), *paused)
     return folder
-
-
-@pytest.fixture
-def finished(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made / "finished", tmp_path / "runs" / "finished"))
-
-
-@pytest.fixture
-def paused(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made / "paused", tmp_path / "runs" / "paused"))
 
 
 def test_a_machine_that_cannot_draw_says_what_to_install(

@@ -18,7 +18,6 @@ from toolkit.core.trainer import Trainer
 from toolkit.rl import tasks
 from toolkit.rl.config import PRESETS, RlRunConfig
 from toolkit.rl.diagnosis import discounted
-from toolkit.rl.interaction import Interaction
 
 SMALL = (
     *("hidden=[16,16]", "twin_q.critic_hidden=[16]", "dispersion.hidden=[8]", "batch_size=16"),
@@ -165,4 +164,3 @@ def test_distributed_runs_are_refused(tmp_path) -> None:
 
 def test_self_test_learns_a_little() -> None:
     assert "updates" in tasks.tiny_step(settings())
-    assert Interaction.__doc__
