@@ -67,7 +67,7 @@ def _hsi(out: Path, seed: int) -> list[Any]:
     from toolkit.hsi.config import pretrained
 
     runs: list[Any] = []
-    plan = (("pretrain", "blocks", HSI_PRETRAIN), ("finetune", "few-labels", HSI_FINETUNE))
+    plan = (("pretrain", None, HSI_PRETRAIN), ("finetune", "few-labels", HSI_FINETUNE))
     for verb, preset, own in plan:
         built: dict[str, Any] = {}
         if verb == "finetune":

@@ -87,8 +87,10 @@ def _steps() -> Iterable[Check]:
 
     def step(app: str) -> Check:
         module = importlib.import_module(f"toolkit.{app}.config")
-        verb, preset = next(iter(module.DEFAULT_PRESETS.items()))
-        config = load(module.CONFIGS[verb], preset=preset_path(module.PRESETS, preset))
+        verb = next(iter(module.CONFIGS))
+        preset = module.DEFAULT_PRESETS.get(verb)
+        path = preset_path(module.PRESETS, preset) if preset else None
+        config = load(module.CONFIGS[verb], preset=path)
         network = getattr(config, "network", None)
         if isinstance(network, ConvNetConfig):
             return core.training_step(f"step of {app}", network)

@@ -121,7 +121,7 @@ def info(scene: str, out: Path | None, data_dir: Path | None, as_json: bool, **h
 def pretrain(**options: Any) -> None:
     """Pre-train a trunk to tell the blocks of a scene apart; no label is used.
 
-    Presets: blocks (default: blocks of 9 x 9 pixels).
+    A published network comes with the steps and the block side that it needs.
 
     \b
     Examples:
@@ -184,6 +184,8 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         RunError: there is no pre-trained trunk to fine-tune.
     """
+    from toolkit.hsi.recipes import Stage, recipe
+
     rest = dict(options)
     nested: dict[str, dict[str, Any]] = {}
     for option, (group, name) in _NESTED.items():
@@ -191,8 +193,11 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
             nested.setdefault(group, {})[name] = value
     if "train_map" in nested.get("split", {}):
         nested["split"].setdefault("kind", "given")
-    trunk = _trunk(rest.pop("source"), rest["runs_dir"]) if "source" in rest else {}
-    return {**rest, **nested, **trunk}
+    if "source" in rest:
+        return {**rest, **nested, **_trunk(rest.pop("source"), rest["runs_dir"])}
+    network = nested.get("network", {}).get("name", "residual")
+    stage: Stage = "pretrain" if verb == "pretrain" else "train"
+    return {**rest, **nested, "base": recipe(network, stage)}
 
 
 def _trunk(source: str, runs_dir: Path) -> dict[str, Any]:
@@ -297,6 +302,13 @@ def export(run_name: str, out: Path, runs_dir: Path, as_json: bool) -> None:
 @click.option("--draws", type=click.IntRange(1), help="Splits, the same for all [default: 10].")
 @click.option("--split", type=click.Choice(["random", "disjoint"]), help="[default: random].")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Such as pretrain.steps.")
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="SETTINGS",
+    help="Ablation: a row with these settings beside each arm, such as "
+    "'train.augmentation.noise=0.1'.",
+)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
 @runs_dir_option
 @json_option
@@ -310,6 +322,7 @@ def compare(**options: Any) -> None:
     Examples:
       toolkit hsi compare indian_pines --networks all --per-class 5,15,50 --draws 10 --workers 2
       toolkit hsi compare indian_pines --arms scratch,grid --draws 2 --per-class 5 --json
+      toolkit hsi compare indian_pines --arms grid --per-class 5 --vary pretrain.artificial.shifts=2
     """
     from toolkit.cli.hsi_compare import run_comparison
 

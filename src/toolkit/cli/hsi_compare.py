@@ -53,14 +53,27 @@ def _flags(options: Mapping[str, Any]) -> dict[str, Any]:
         "arms": None if arms is None else tuple(arms.split(",")),
         "per_class": options["per_class"],
         "draws": options["draws"],
+        "vary": options["vary"] or None,
         "pretrain": scene,
         "train": {**scene, **split},
     }
 
 
 def _print(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    columns = ("network", "n", "arm", "OA %", "sd", "AA %", "kappa", "gain", "95 %", "draws")
-    keys = ("network", "per_class", "arm", "oa_mean", "oa_sd", "aa_mean", "kappa_mean")
+    columns = (
+        "network",
+        "n",
+        "arm",
+        "with",
+        "OA %",
+        "sd",
+        "AA %",
+        "kappa",
+        "gain",
+        "95 %",
+        "draws",
+    )
+    keys = ("network", "per_class", "arm", "variant", "oa_mean", "oa_sd", "aa_mean", "kappa_mean")
     cells = [
         (*(row[key] for key in keys), row["gain_mean"], _interval(row["gain_ci95"]), row["draws"])
         for row in rows

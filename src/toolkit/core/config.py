@@ -115,6 +115,14 @@ def _merge(
                 _merge(into[key], value, source, origin, path)
 
 
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """``first`` with ``second`` laid over it, tables key by key; both stay as they are."""
+    into: dict[str, Any] = {}
+    for values in (first, second):
+        _merge(into, values, "", {}, ())
+    return into
+
+
 def _explain(
     model: type[Config], error: ValidationError, origin: Mapping[tuple[str, ...], str]
 ) -> ConfigError:

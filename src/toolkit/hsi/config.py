@@ -11,6 +11,7 @@ from toolkit.core.config import Config, Layer, load, read_toml
 from toolkit.core.errors import ConfigError
 from toolkit.core.supervised import SupervisedConfig
 from toolkit.hsi.network_config import NetworkConfig
+from toolkit.hsi.recipes import recipe
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -85,7 +86,7 @@ class SplitConfig(Config):
 class HsiPretrainConfig(SceneConfig):
     """Everything that decides a pre-training."""
 
-    steps: int = Field(1000, ge=1, description="batches")
+    steps: int = Field(1000, ge=1, description="batches: about two minutes on one core")
     batch_size: int = Field(8, ge=1, description="crops in a batch")
     learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
     crop: int = Field(12, ge=1, description="side of a crop in pixels, all of which are learnt")
@@ -139,7 +140,7 @@ CONFIGS: dict[str, type[SceneConfig]] = {
     "train": HsiTrainConfig,
     "finetune": HsiFinetuneConfig,
 }
-DEFAULT_PRESETS = {"pretrain": "blocks"}
+DEFAULT_PRESETS: dict[str, str] = {}  # the defaults are ours; recipes.toml has the other networks'
 
 
 def pretrained(folder: Path) -> Layer:
@@ -153,7 +154,8 @@ def pretrained(folder: Path) -> Layer:
         *("scene", "labels", "variable", "labels_variable", "drop_bands", "denoise"),
         *("network", "data_dir"),
     )
-    return str(folder), config.model_dump(mode="json", include=set(kept), exclude_none=True)
+    own = config.model_dump(mode="json", include=set(kept), exclude_none=True)
+    return str(folder), {**recipe(config.network.name, "train")[1], **own}
 
 
 def classifier(folder: Path) -> HsiTrainConfig:

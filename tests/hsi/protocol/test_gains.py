@@ -54,6 +54,61 @@ def test_finetuning_cells_name_the_trunk_of_their_network_and_arm(tmp_path):
     assert {c.verb for c in one.cells(Point("lee2017", "scratch", 5), rates)} == {"train"}
 
 
+def test_networks_come_with_what_they_need_and_what_is_set_goes_before_it(tmp_path):
+    text = '{"networks": ["residual", "hu2015"], "arms": ["grid"], "pretrain": {"batch_size": 4}}'
+    cells = Comparison(tmp_path, CompareConfig.model_validate_json(text), Silent())._pretrainings()
+    assert [(c.config.steps, c.config.artificial.blocks, c.config.batch_size) for c in cells] == [
+        (1000, (9,), 4),
+        (6000, (5,), 4),
+    ]
+    text = '{"networks": ["hu2015"], "arms": ["grid"], "pretrain": {"steps": 7}}'
+    own = Comparison(tmp_path, CompareConfig.model_validate_json(text), Silent())._pretrainings()
+    assert [cell.config.steps for cell in own] == [7]
+
+
+def test_a_variant_is_compared_with_its_own_arm_and_pretrains_only_if_it_must(tmp_path):
+    vary = ("train.augmentation.noise=0.1", "pretrain.artificial.blocks=[3] pretrain.steps=5")
+    one = comparison(tmp_path, networks=("li2017",), per_class=(5,), vary=vary)
+    assert [(p.arm, p.variant) for p in one.points] == [
+        ("scratch", ""),
+        ("scratch", vary[0]),
+        *(("grid", variant) for variant in ("", *vary)),
+    ]
+    trunks = [cell.config for cell in one._pretrainings()]
+    assert [(c.artificial.blocks, c.steps) for c in trunks] == [((5,), 2000), ((3,), 5)]
+    rates = {point.name: 1e-3 for point in one.points}
+    noise = [one.cells(point, rates)[0].config.augmentation.noise for point in one.points]
+    assert noise == [0.0, 0.1, 0.0, 0.1, 0.0]
+
+
+def test_gains_are_over_scratch_and_those_of_variants_over_their_arm(tmp_path, monkeypatch):
+    one = comparison(tmp_path, networks=("hu2015",), per_class=(5,), vary=("train.steps=9",))
+    scores = {("scratch", ""): 0.5, ("scratch", "train.steps=9"): 0.52}
+    scores |= {("grid", ""): 0.6, ("grid", "train.steps=9"): 0.65}
+
+    def cells(point: Point, rates: object) -> list[object]:
+        found = dict.fromkeys(("oa", "aa", "kappa"), scores[point.arm, point.variant])
+        return [type("C", (), {"result": found})() for _ in range(2)]
+
+    monkeypatch.setattr(one, "cells", cells)
+    rows = gains.table(one, {point.name: 1e-3 for point in one.points})
+    told = [(row["arm"], row["variant"], row["gain_over"], row["gain_mean"]) for row in rows]
+    assert told == [
+        ("scratch", "", None, None),
+        ("scratch", "train.steps=9", "scratch", pytest.approx(2.0)),
+        ("grid", "", "scratch", pytest.approx(10.0)),
+        ("grid", "train.steps=9", "grid", pytest.approx(5.0)),
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["steps=9", "train.stepz=9", "pretrain.artificial.kind=grud"])
+def test_a_variant_that_is_none_is_refused_before_anything_runs(tmp_path, wrong):
+    from toolkit.core.config import validate
+
+    with pytest.raises(ConfigError, match=r"vary|stepz|grud"):
+        Comparison(tmp_path, validate(CompareConfig, [("test", {"vary": [wrong]})]), Silent())
+
+
 def test_the_rate_is_chosen_where_it_validates_best(tmp_path, monkeypatch):
     one = comparison(tmp_path, rates=(1e-4, 1e-3, 1e-2), choice_draws=2)
     point = one.points[0]
@@ -86,7 +141,7 @@ def test_one_draw_has_a_gain_but_no_interval():
 
 def rows() -> list[dict[str, object]]:
     return [
-        {"network": n, "per_class": k, "arm": a, "oa_mean": 50.0 + k, "oa_sd": 2.0}
+        {"network": n, "per_class": k, "arm": a, "variant": "", "oa_mean": 50.0 + k, "oa_sd": 2.0}
         for n, a in (("hu2015", "scratch"), ("hu2015", "grid"), ("svm", "svm"))
         for k in (5, 15)
     ]

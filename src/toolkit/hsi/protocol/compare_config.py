@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from toolkit.core.config import Config
+from toolkit.core.config import Config, merged, parse_set
 from toolkit.hsi.config import HsiPretrainConfig, HsiTrainConfig
 from toolkit.hsi.network_config import NAMES, Name
+from toolkit.hsi.recipes import Stage, recipe
 
 Arm = Literal["scratch", "grid", "inductive", "kmeans", "permuted", "svm"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 TRAINED = {"grid": "grid", "inductive": "grid", "kmeans": "kmeans", "permuted": "permuted"}
+_OWN = (
+    r"train\.(learning_rate|split\.(per_class|draw|patch|validation))="
+    r"|(pretrain|train)\.(seed|scene|labels|network\.name)=|pretrain\.(artificial\.kind|inductive)"
+)
 
 
 class CompareConfig(Config):
@@ -37,21 +43,40 @@ class CompareConfig(Config):
     choice_draws: int = Field(
         2, ge=1, description="splits whose training pixels choose the rate, half validating"
     )
+    vary: tuple[str, ...] = Field(
+        (),
+        description="settings to try one by one, such as train.augmentation.noise=0.1, each a row "
+        "beside its arm; several that belong together with spaces between",
+    )
     pretrain: HsiPretrainConfig = HsiPretrainConfig()
     train: HsiTrainConfig = HsiTrainConfig()
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        for part in (part for text in self.vary for part in text.split()):
+            if not re.match(r"(pretrain|train)\.[^=]+=", part):
+                raise ValueError(f"vary = {part!r}: name settings of pretrain. or train.")
+            if re.match(_OWN, part):
+                raise ValueError(f"vary = {part!r}: the comparison itself sets this for each cell")
         if "inductive" in self.arms and self.train.split.kind != "disjoint":
             raise ValueError("arm inductive needs a disjoint split: --split disjoint")
         if self.train.split.kind == "given":
             raise ValueError("one given split has no draws: use toolkit hsi train and finetune")
         return self
 
-    def settings_of(self, kind: Literal["pretrain", "train"]) -> dict[str, Any]:
-        """The settings of a cell before its own are put in."""
-        config: Config = getattr(self, kind)
-        return config.model_dump(mode="json", exclude_none=True)
+    def settings_of(self, stage: Stage, network: str, variant: str = "") -> dict[str, Any]:
+        """The settings of a cell before its own are put in.
+
+        In turn: the network's recipe, what was set for the comparison, the variant's.
+        """
+        given: Config = getattr(self, stage)
+        settings = dict(recipe(network, stage)[1])
+        for layer in (
+            given.model_dump(mode="json", exclude_unset=True, exclude_none=True),
+            *(parse_set(part).get(stage, {}) for part in variant.split()),
+        ):
+            settings = merged(settings, layer)
+        return settings
 
 
 def every_network(names: str) -> tuple[str, ...]:

@@ -21,11 +21,13 @@ from toolkit.core.config import RunConfig, validate
 from toolkit.core.errors import CheckFailedError
 from toolkit.core.executor import Executor, Job, stopped_by_signals
 from toolkit.core.files import saving, write_atomic, write_json
+from toolkit.core.grid import digest
 from toolkit.core.progress import Progress
 from toolkit.core.run import Run
 from toolkit.hsi.config import CONFIGS, SceneConfig
 from toolkit.hsi.network_config import NetworkConfig, patch_of
 from toolkit.hsi.protocol.compare_config import TRAINED, CompareConfig
+from toolkit.hsi.recipes import Stage
 
 _BATCH = 10  # runs of one process at most: starting one costs as much as a small run
 
@@ -46,16 +48,29 @@ class Cell:
 
 @dataclass(frozen=True)
 class Point:
-    """A network, an arm and a number of training pixels of each class."""
+    """A network, an arm, a number of training pixels of each class; ``variant``: what is varied."""
 
     network: str
     arm: str
     per_class: int
+    variant: str = ""
 
     @property
     def name(self) -> str:
         """For folders."""
-        return f"{self.network}-{self.arm}-{self.per_class}"
+        varied = f"-{digest(self.variant)}" if self.variant else ""
+        return f"{self.network}-{self.arm}-{self.per_class}{varied}"
+
+    @property
+    def trunk(self) -> str:
+        """For folders of trunks: a variant of the pre-training has one of its own."""
+        own = [part for part in self.variant.split() if part.startswith("pretrain.")]
+        return f"{self.network}-{self.arm}" + (f"-{digest(*own)}" if own else "")
+
+
+def _does_something(network: str, arm: str, per_class: int, variant: str) -> bool:
+    """Whether ``variant`` changes the arm: one of pre-training does nothing to scratch."""
+    return not variant or arm in TRAINED or "train." in variant.replace("pretrain.", "")
 
 
 class Comparison:
@@ -71,8 +86,11 @@ class Comparison:
         self.patch = max(own, *map(patch_of, networks))  # the same disjoint split for all
         trained = [arm for arm in config.arms if arm != "svm"]
         self.points = [
-            Point(*place) for place in product(config.networks, trained, config.per_class)
+            Point(*place)
+            for place in product(config.networks, trained, config.per_class, ("", *config.vary))
+            if _does_something(*place)
         ]
+        list(self._pretrainings()), list(self._choices())  # what is wrong is said before work
 
     def run(self, executor: Executor) -> dict[str, float]:
         """Run every cell that is not finished; returns the chosen learning rates by point.
@@ -100,17 +118,15 @@ class Comparison:
         ]
 
     def _pretrainings(self) -> Iterator[Cell]:
-        for network, arm in product(self.config.networks, self.config.arms):
-            if arm not in TRAINED:
-                continue
-            count = self.config.draws if arm == "inductive" else self.config.pretrainings
-            for seed in range(count):
-                own: dict[str, Any] = {"network": {"name": network}, "seed": seed}
-                own["artificial"] = {"kind": TRAINED[arm]}
-                if arm == "inductive":
+        trunks = {point.trunk: point for point in self.points if point.arm in TRAINED}
+        for point in trunks.values():
+            inductive = point.arm == "inductive"
+            for seed in range(self.config.draws if inductive else self.config.pretrainings):
+                own: dict[str, Any] = {"network": {"name": point.network}, "seed": seed}
+                own["artificial"] = {"kind": TRAINED[point.arm]}
+                if inductive:
                     own["inductive"] = {**self._split(self.config.per_class[0]), "draw": seed}
-                path = self._trunk(network, arm, seed)
-                yield self._made(path, "pretrain", self.config.settings_of("pretrain"), own)
+                yield self._made(self._trunk(point, seed), "pretrain", point, own)
 
     def _choices(self) -> Iterator[Cell]:
         if len(self.config.rates) > 1:
@@ -136,8 +152,8 @@ class Comparison:
         split = self.config.train.split.model_dump(mode="json", exclude_none=True)
         return {**split, "per_class": per_class, "patch": self.patch}
 
-    def _trunk(self, network: str, arm: str, seed: int) -> str:
-        return f"pretrain/{network}-{arm}-seed-{seed}"
+    def _trunk(self, point: Point, seed: int) -> str:
+        return f"pretrain/{point.trunk}-seed-{seed}"
 
     def _cell(
         self, name: str, point: Point, draw: int, rate: float, validation: float = 0.0
@@ -149,13 +165,14 @@ class Comparison:
         if point.arm in TRAINED:
             verb = "finetune"
             seed = draw if point.arm == "inductive" else draw % self.config.pretrainings
-            trunk = self.folder / self._trunk(point.network, point.arm, seed)
-            own["trunk"] = str(trunk.resolve())
-        return self._made(name, verb, self.config.settings_of("train"), own)
+            own["trunk"] = str((self.folder / self._trunk(point, seed)).resolve())
+        return self._made(name, verb, point, own)
 
-    def _made(self, name: str, verb: str, base: Mapping[str, Any], own: Mapping[str, Any]) -> Cell:
+    def _made(self, name: str, verb: str, point: Point, own: Mapping[str, Any]) -> Cell:
+        stage: Stage = "pretrain" if verb == "pretrain" else "train"
+        base = self.config.settings_of(stage, point.network, point.variant)
         model: type[SceneConfig] = CONFIGS[verb]
-        config = validate(model, [("the comparison", base), (name, own)])
+        config = validate(model, [(point.variant or "the comparison", base), (name, own)])
         return Cell(self.folder / name, verb, config)
 
     def _work(self, executor: Executor, stage: str, cells: Sequence[Cell]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from toolkit.hsi.evaluation import Found, scores
 from toolkit.hsi.maps.mapping import ClassMap
 from toolkit.hsi.network_config import NetworkConfig
 from toolkit.hsi.protocol.compare_config import CompareConfig
-from toolkit.hsi.protocol.comparison import Comparison
+from toolkit.hsi.protocol.comparison import Comparison, Point
 from toolkit.hsi.protocol.partition import split_of
 from toolkit.hsi.protocol.svm import svm_map
 
@@ -27,28 +28,37 @@ Draws = Sequence[Mapping[str, float]]
 
 
 def table(comparison: Comparison, rates: Mapping[str, float]) -> list[Row]:
-    """One row for each network, number of training pixels and arm, scratch first.
+    """One row for each network, number of training pixels, arm and variant, scratch first.
 
-    ``gain_mean`` is the mean over the draws of this arm's OA less that of scratch on the same
-    split, in percentage points; ``gain_ci95`` its BCa bootstrap interval.
+    ``gain_mean`` is the mean over the draws of the row's OA less that of ``gain_over`` on the same
+    split, in percentage points: of an arm over scratch, of a variant over its own arm without it.
+    ``gain_ci95`` is its BCa bootstrap interval.
     """
     found = {
         point: [dict(cell.result or {}) for cell in comparison.cells(point, rates)]
         for point in comparison.points
     }
-    scratch = {(p.network, p.per_class): draws for p, draws in found.items() if p.arm == "scratch"}
     rows = []
     for point, draws in found.items():
-        own = {"network": point.network, "per_class": point.per_class, "arm": point.arm}
-        base = scratch.get((point.network, point.per_class))
-        paired = None if point.arm == "scratch" else base
-        rate = {"learning_rate": rates[point.name]}
-        rows.append({**own, **_summary(draws), **_gain(draws, paired), **rate})
-    order = comparison.config.arms
+        base = _base(point)
+        paired = found.get(base) if base != point else None
+        gain = {**_gain(draws, paired), "gain_over": base.arm if paired else None}
+        rows.append(
+            {**asdict(point), **_summary(draws), **gain, "learning_rate": rates[point.name]}
+        )
+    arms, variants = comparison.config.arms, ("", *comparison.config.vary)
     return sorted(
         [*rows, *_svm_rows(comparison)],
-        key=lambda row: (row["network"], row["per_class"], order.index(row["arm"])),
+        key=lambda row: (
+            *(row["network"], row["per_class"], arms.index(row["arm"])),
+            variants.index(row["variant"]),
+        ),
     )
+
+
+def _base(point: Point) -> Point:
+    """What the gain of a point is measured from: its arm without the variant, or scratch."""
+    return replace(point, variant="") if point.variant else replace(point, arm="scratch")
 
 
 def _summary(draws: Draws) -> Row:
@@ -72,7 +82,7 @@ def _svm_rows(comparison: Comparison) -> list[Row]:
     rows = []
     for per_class in comparison.config.per_class:
         draws = [_svm(comparison, per_class, d) for d in range(comparison.config.draws)]
-        own = {"network": "svm", "per_class": per_class, "arm": "svm"}
+        own = asdict(Point("svm", "svm", per_class))
         rows.append({**own, **_summary(draws), **_gain(draws, None), "learning_rate": None})
     return rows
 
@@ -116,7 +126,8 @@ def draw(path: Path, rows: Sequence[Row], config: CompareConfig) -> Path:
 
 
 def _curve(rows: Sequence[Row], network: str, arm: str) -> Band | None:
-    own = [row for row in rows if row["arm"] == arm and row["network"] in (network, "svm")]
+    plain = [row for row in rows if not row["variant"]]
+    own = [row for row in plain if row["arm"] == arm and row["network"] in (network, "svm")]
     if not own:
         return None
     mean = np.array([row["oa_mean"] for row in own])
