@@ -260,6 +260,7 @@ def test_a_written_cube_reads_back_here_and_in_spectral(tmp_path: Path, dtype: s
         UTM,
         Georeference((0.001, 0.0, -86.9, 0.0, -0.001, 40.5), "EPSG:4326"),
         Georeference((2.0, 0.0, 500000.0, 0.0, -2.0, 4000000.0), "EPSG:32755"),
+        Georeference((2.0, 0.0, 700000.0, 0.0, -2.0, 6600000.0), "EPSG:2154"),
         Georeference((3**0.5, -1.0, 5e5, -1.0, -(3**0.5), 4e6), "EPSG:32616"),
     ],
 )

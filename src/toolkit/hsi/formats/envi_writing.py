@@ -120,9 +120,29 @@ def _located(georeference: Georeference | None) -> dict[str, Any]:
     if turn:
         info.append(f"rotation={math.degrees(turn)!r}")
     fields: dict[str, Any] = {"map info": info}
-    if "[" in georeference.crs:  # well-known text
-        fields["coordinate system string"] = "{" + georeference.crs + "}"
+    if text := _well_known_text(georeference.crs, info[0]):
+        fields["coordinate system string"] = "{" + text + "}"
     return fields
+
+
+def _well_known_text(crs: str, projection: str) -> str:
+    """Of an authority's code that ``map info`` cannot say, in ESRI's words, which ENVI takes.
+
+    Codes come from GeoTIFF, so that whoever has one has rasterio too.
+    """
+    if "[" in crs:
+        return crs
+    if not crs or projection != "Arbitrary":
+        return ""
+    try:
+        from rasterio.crs import CRS
+        from rasterio.errors import CRSError
+    except ImportError:
+        return ""
+    try:
+        return str(CRS.from_user_input(crs).to_wkt(version="WKT1_ESRI"))
+    except CRSError:
+        return ""
 
 
 def _projection(crs: str) -> list[str]:
