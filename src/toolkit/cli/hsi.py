@@ -193,8 +193,8 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
             nested.setdefault(group, {})[name] = value
     if "train_map" in nested.get("split", {}):
         nested["split"].setdefault("kind", "given")
-    if "source" in rest:
-        return {**rest, **nested, **_trunk(rest.pop("source"), rest["runs_dir"])}
+    if (source := rest.pop("source", None)) is not None:
+        return {**rest, **nested, **_trunk(source, rest["runs_dir"])}
     network = nested.get("network", {}).get("name", "residual")
     stage: Stage = "pretrain" if verb == "pretrain" else "train"
     return {**rest, **nested, "base": recipe(network, stage)}

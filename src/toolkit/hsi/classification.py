@@ -20,6 +20,7 @@ from toolkit.hsi import evaluation, stored
 from toolkit.hsi.config import HsiFinetuneConfig, HsiTrainConfig
 from toolkit.hsi.examples import IGNORED, Pixels
 from toolkit.hsi.figures import draw_confusion, draw_learning
+from toolkit.hsi.heads import Loss, mean_over_heads
 from toolkit.hsi.maps.map_figures import draw_map
 from toolkit.hsi.model import HsiModel
 from toolkit.hsi.network_config import patch_of
@@ -76,12 +77,16 @@ def problem(scene: Scene, config: HsiTrainConfig, run: Run, ranks: Ranks) -> Pro
         run.record_data({**scene.facts, "split": chosen.split.digest()})
     unlabelled = config.transductive.batch_size
     examples = Unlabelled(learnt, unlabelled) if unlabelled else learnt
-    loss = partial(F.cross_entropy, ignore_index=IGNORED, label_smoothing=config.label_smoothing)
+    loss: Loss = partial(
+        F.cross_entropy, ignore_index=IGNORED, label_smoothing=config.label_smoothing
+    )
+    if unlabelled:
+        loss = partial(consistency_loss, settings=config.transductive)
     rate = config.trunk_rate if isinstance(config, HsiFinetuneConfig) else 1.0
     return Problem(
         model=model,
         train=examples,
-        loss=partial(consistency_loss, settings=config.transductive) if unlabelled else loss,
+        loss=partial(mean_over_heads, loss=loss),
         evaluate=lambda model: {"train_accuracy": _accuracy(model, learnt)},
         finish=lambda model, run: _finish(model, run, chosen, config),
         rates={"trunk.": rate},
@@ -90,7 +95,7 @@ def problem(scene: Scene, config: HsiTrainConfig, run: Run, ranks: Ranks) -> Pro
 
 def _model(scene: Scene, config: HsiTrainConfig) -> tuple[HsiModel, Statistics]:
     with rng.torch_scope(config.seed, "weights"):
-        model = HsiModel(config.network, scene.bands, len(scene.classes))
+        model = HsiModel(config.network, scene.bands, len(scene.classes), config.heads)
     own = statistics(scene.cube)
     if isinstance(config, HsiFinetuneConfig):
         stored.load_trunk(config.trunk, model)

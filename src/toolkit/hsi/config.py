@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from toolkit.core.config import Config, Layer, load, read_toml
 from toolkit.core.errors import ConfigError
 from toolkit.core.supervised import SupervisedConfig
-from toolkit.hsi.network_config import NetworkConfig
+from toolkit.hsi.network_config import HeadsConfig, NetworkConfig
 from toolkit.hsi.recipes import recipe
 
 PRESETS = Path(__file__).parent / "presets"
@@ -110,6 +110,7 @@ class HsiTrainConfig(SceneConfig):
     evaluate_every: int = Field(25, ge=1, description="steps between evaluations")
     split: SplitConfig = SplitConfig()
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    heads: HeadsConfig = HeadsConfig()
     transductive: TransductiveConfig = TransductiveConfig()
     regularise: float = Field(
         0.0, ge=0, description="strength of the map's spatial regularisation; 0 = none"

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from toolkit.core.errors import DataError
 from toolkit.core.supervised import load_weights
 from toolkit.hsi import networks
-from toolkit.hsi.network_config import NetworkConfig
+from toolkit.hsi.heads import Heads
+from toolkit.hsi.network_config import HeadsConfig, NetworkConfig
 
 _HEAD = "head."
 
@@ -30,6 +31,7 @@ class HsiModel(nn.Module):
         bands: of the scenes that it is for.
         classes: outputs of the head; of several groups (grids of artificial labels, say) one after
             another, in which case splitting them again is the loss's business.
+        heads: that are asked and whose probabilities are averaged.
 
     Raises:
         ConfigError: too few bands for the network.
@@ -38,8 +40,15 @@ class HsiModel(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, config: NetworkConfig, bands: int, classes: int | Sequence[int]) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        bands: int,
+        classes: int | Sequence[int],
+        heads: HeadsConfig | None = None,
+    ) -> None:
         super().__init__()
+        self.heads = heads or HeadsConfig()
         self.bands = bands
         self.register_buffer("mean", torch.zeros(bands))
         self.register_buffer("deviation", torch.ones(bands))
@@ -59,7 +68,13 @@ class HsiModel(nn.Module):
     def replace_head(self, classes: int | Sequence[int]) -> None:
         """A new head, a linear layer per pixel, with fresh weights; the trunk stays."""
         outputs = classes if isinstance(classes, int) else sum(classes)
-        self.head = nn.Conv2d(self.trunk.features, outputs, 1).to(self.mean.device)
+        self.head = self._new_head(outputs).to(self.mean.device)
+
+    def _new_head(self, outputs: int) -> nn.Conv2d | Heads:
+        features, asked = self.trunk.features, self.heads
+        if asked.count == 1:
+            return nn.Conv2d(features, outputs, 1)
+        return Heads(features, outputs, asked.count, asked.dropout)
 
     def set_statistics(self, mean: ArrayLike, deviation: ArrayLike) -> None:
         """Standardise with these from now on.

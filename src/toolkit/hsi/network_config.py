@@ -46,6 +46,15 @@ class ResidualConfig(Config):
         return 1 + convolutions * (self.kernel - 1)
 
 
+class HeadsConfig(Config):
+    """How many heads are asked what a pixel is."""
+
+    count: int = Field(1, ge=1, le=64, description="heads whose probabilities are averaged")
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="of the features before each of several; one head has none"
+    )
+
+
 class NetworkConfig(Config):
     """Which network, and its settings."""
 

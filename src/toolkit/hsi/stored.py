@@ -13,7 +13,7 @@ from toolkit.core.errors import RunError
 from toolkit.core.files import write_json
 from toolkit.core.supervised import load_weights
 from toolkit.hsi.model import HsiModel
-from toolkit.hsi.network_config import NetworkConfig
+from toolkit.hsi.network_config import HeadsConfig, NetworkConfig
 from toolkit.hsi.scene import Scene
 
 ABOUT = "model.json"
@@ -60,14 +60,16 @@ def save_model(folder: Path, model: HsiModel, scene: Scene, classes: Sequence[st
     )
 
 
-def load_model(folder: Path, network: NetworkConfig) -> tuple[HsiModel, About]:
+def load_model(
+    folder: Path, network: NetworkConfig, heads: HeadsConfig | None = None
+) -> tuple[HsiModel, About]:
     """The model that ``save_model`` wrote, for evaluation.
 
     Raises:
         RunError: it is missing, damaged, or of another network.
     """
     about = _about(folder)
-    model = HsiModel(network, about.bands, about.outputs)
+    model = HsiModel(network, about.bands, about.outputs, heads)
     load_weights(model, weights.read(folder))
     return model.eval(), about
 

@@ -56,7 +56,7 @@ def evaluate(folder: Path, config: HsiTrainConfig) -> dict[str, Any]:
         DataError: the scene is missing or damaged.
     """
     chosen = classification.study(load(config), config)
-    model, _ = stored.load_model(folder, config.network)
+    model, _ = stored.load_model(folder, config.network, config.heads)
     return classification.judge(model, chosen, config)[1]
 
 
@@ -71,7 +71,7 @@ def class_map(
         RunError: no finished model is there, or it does not fit its settings.
         DataError: the scene has another number of bands.
     """
-    model, about = stored.load_model(folder, config.network)
+    model, about = stored.load_model(folder, config.network, config.heads)
     model.to(resolve_device(config.device))
     scene = _without_noise(scene, config.denoise)
     own = scene.name == about.scene and scene.labels is not None
@@ -87,7 +87,7 @@ def export(folder: Path, config: HsiTrainConfig, path: Path) -> dict[str, Any]:
         RunError: no finished model is there, or it does not fit its settings.
         UnavailableError: the packages of extra ``onnx`` are missing.
     """
-    model, about = stored.load_model(folder, config.network)
+    model, about = stored.load_model(folder, config.network, config.heads)
     sides = ((2, 5, 6), (1, 0, 0), (3, 9, 1))  # tiles, and pixels beyond one patch
     with rng.torch_scope(0, "examples"):
         noise = [torch.randn(n, about.bands, model.patch + h, model.patch + w) for n, h, w in sides]
