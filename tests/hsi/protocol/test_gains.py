@@ -42,6 +42,20 @@ def test_a_disjoint_split_keeps_the_largest_patch_apart_for_every_network(tmp_pa
     assert patches == {5}
 
 
+def test_a_variant_of_a_larger_patch_has_the_splits_of_the_others(tmp_path):
+    wider = "train.network.residual.channels=[8,8,8]"
+    one = comparison(tmp_path, networks=("residual",), arms=("scratch",), vary=(wider,))
+    rates = {point.name: 1e-3 for point in one.points}
+    assert {c.config.split.patch for p in one.points for c in one.cells(p, rates)} == {13}
+
+
+def test_settings_can_be_chosen_on_other_draws_than_are_judged(tmp_path):
+    one = comparison(tmp_path, first_draw=100, choice_draws=3)
+    rates = {point.name: 1e-3 for point in one.points}
+    assert [c.config.split.draw for c in one.cells(one.points[0], rates)] == [100, 101]
+    assert {c.config.split.draw for c in one._choices()} == {100, 101, 102}
+
+
 def test_finetuning_cells_name_the_trunk_of_their_network_and_arm(tmp_path):
     one = comparison(tmp_path, pretrainings=2)
     rates = {point.name: 1e-3 for point in one.points}

@@ -36,6 +36,9 @@ class CompareConfig(Config):
     )
     per_class: tuple[int, ...] = Field((5, 15, 50), min_length=1)
     draws: int = Field(10, ge=1, description="splits; the same ones for every arm")
+    first_draw: int = Field(
+        0, ge=0, description="number of the first split: settings are chosen on others than judged"
+    )
     pretrainings: int = Field(1, ge=1, description="seeds of pre-training, used in turn")
     rates: tuple[float, ...] = Field(
         (3e-4, 1e-3, 3e-3, 1e-2), min_length=1, description="learning rates to choose from"
@@ -63,6 +66,11 @@ class CompareConfig(Config):
         if self.train.split.kind == "given":
             raise ValueError("one given split has no draws: use toolkit hsi train and finetune")
         return self
+
+    @property
+    def draw_numbers(self) -> range:
+        """Seeds of the splits."""
+        return range(self.first_draw, self.first_draw + self.draws)
 
     def settings_of(self, stage: Stage, network: str, variant: str = "") -> dict[str, Any]:
         """The settings of a cell before its own are put in.

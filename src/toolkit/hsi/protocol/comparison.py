@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.core.config import RunConfig, validate
+from toolkit.core.config import RunConfig, merged, validate
 from toolkit.core.errors import CheckFailedError
 from toolkit.core.executor import Executor, Job, stopped_by_signals
 from toolkit.core.files import saving, write_atomic, write_json
 from toolkit.core.grid import digest
 from toolkit.core.progress import Progress
 from toolkit.core.run import Run
-from toolkit.hsi.config import CONFIGS, SceneConfig
-from toolkit.hsi.network_config import NetworkConfig, patch_of
+from toolkit.hsi.config import CONFIGS, HsiTrainConfig, SceneConfig
+from toolkit.hsi.network_config import patch_of
 from toolkit.hsi.protocol.compare_config import TRAINED, CompareConfig
 from toolkit.hsi.recipes import Stage
 
@@ -81,9 +81,7 @@ class Comparison:
     ) -> None:
         self.folder, self.config, self.progress = folder, config, progress
         self.workers = workers
-        networks = [NetworkConfig(name=name) for name in config.networks]
-        own = config.train.split.patch or 1
-        self.patch = max(own, *map(patch_of, networks))  # the same disjoint split for all
+        self.patch = self._largest_patch()  # the same disjoint split for all
         trained = [arm for arm in config.arms if arm != "svm"]
         self.points = [
             Point(*place)
@@ -91,6 +89,16 @@ class Comparison:
             if _does_something(*place)
         ]
         list(self._pretrainings()), list(self._choices())  # what is wrong is said before work
+
+    def _largest_patch(self) -> int:
+        patches = [self.config.train.split.patch or 1]
+        for name, variant in product(self.config.networks, ("", *self.config.vary)):
+            settings = merged(
+                self.config.settings_of("train", name, variant), {"network": {"name": name}}
+            )
+            network = validate(HsiTrainConfig, [(variant or "the comparison", settings)]).network
+            patches.append(patch_of(network))
+        return max(patches)
 
     def run(self, executor: Executor) -> dict[str, float]:
         """Run every cell that is not finished; returns the chosen learning rates by point.
@@ -114,14 +122,15 @@ class Comparison:
         """The cells of a point, one a draw."""
         return [
             self._cell(f"arms/{point.name}-draw-{draw}", point, draw, rates[point.name])
-            for draw in range(self.config.draws)
+            for draw in self.config.draw_numbers
         ]
 
     def _pretrainings(self) -> Iterator[Cell]:
         trunks = {point.trunk: point for point in self.points if point.arm in TRAINED}
         for point in trunks.values():
             inductive = point.arm == "inductive"
-            for seed in range(self.config.draws if inductive else self.config.pretrainings):
+            draws = self.config.draw_numbers
+            for seed in draws if inductive else range(self.config.pretrainings):
                 own: dict[str, Any] = {"network": {"name": point.network}, "seed": seed}
                 own["artificial"] = {"kind": TRAINED[point.arm]}
                 if inductive:
@@ -134,9 +143,10 @@ class Comparison:
                 yield from self._choice(point, rate)
 
     def _choice(self, point: Point, rate: float) -> list[Cell]:
+        first = self.config.first_draw
         return [
             self._cell(f"choice/{point.name}-rate-{rate:g}-draw-{k}", point, k, rate, 0.5)
-            for k in range(self.config.choice_draws)
+            for k in range(first, first + self.config.choice_draws)
         ]
 
     def _rate(self, point: Point) -> float:

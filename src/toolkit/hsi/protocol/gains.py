@@ -81,7 +81,7 @@ def _svm_rows(comparison: Comparison) -> list[Row]:
         return []
     rows = []
     for per_class in comparison.config.per_class:
-        draws = [_svm(comparison, per_class, d) for d in range(comparison.config.draws)]
+        draws = [_svm(comparison, per_class, d) for d in comparison.config.draw_numbers]
         own = asdict(Point("svm", "svm", per_class))
         rows.append({**own, **_summary(draws), **_gain(draws, None), "learning_rate": None})
     return rows
