@@ -56,6 +56,9 @@ class SceneConfig(SupervisedConfig):
     labels: Path | None = Field(None, description="label map or list of pixels; a scene's own else")
     variable: str | None = Field(None, description="of a .mat file that holds several")
     labels_variable: str | None = Field(None, description="likewise of the labels")
+    classes: tuple[int, ...] | None = Field(
+        None, min_length=1, description="ids of the classes to keep; the others' pixels: unlabelled"
+    )
     drop_bands: Literal["none", "bad"] = Field("none", description="bad: leave dead bands out")
     denoise: tuple[int, int, int] | None = Field(
         None, description="components along rows, columns, bands that the scene is rebuilt from"
@@ -152,7 +155,7 @@ def pretrained(folder: Path) -> Layer:
     """
     config = load(HsiPretrainConfig, file=folder / "config.toml")
     kept = (
-        *("scene", "labels", "variable", "labels_variable", "drop_bands", "denoise"),
+        *("scene", "labels", "variable", "labels_variable", "classes", "drop_bands", "denoise"),
         *("network", "data_dir"),
     )
     own = config.model_dump(mode="json", include=set(kept), exclude_none=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from toolkit.core.errors import ConfigError
 
 Cube = NDArray[Any]  # (rows, columns, bands), real; may be a memory map
 Labels = NDArray[np.int32]  # (rows, columns); 0 = unlabelled, k = the k-th class
@@ -69,3 +71,26 @@ class Scene:
         """Labelled pixels of each class, (K,)."""
         labels = np.zeros(0, np.int64) if self.labels is None else self.labels.ravel()
         return np.bincount(labels, minlength=len(self.classes) + 1)[1:].astype(np.int64)
+
+    def only(self, ids: Sequence[int]) -> Scene:
+        """The scene with the classes of these file ids alone; pixels of others are unlabelled.
+
+        Raises:
+            ConfigError: an id that no class has.
+        """
+        strays = sorted(set(ids) - set(self.class_ids))
+        if strays:
+            what = f"no class has id {strays[0]}; {self.name} has {list(self.class_ids)}"
+            raise ConfigError(what, where="classes", hint=f"toolkit hsi info {self.name}")
+        kept = [k for k, id_ in enumerate(self.class_ids) if id_ in ids]
+        new = np.zeros(len(self.class_ids) + 1, np.int32)
+        new[np.array(kept) + 1] = np.arange(1, len(kept) + 1)
+        return replace(
+            self,
+            labels=None if self.labels is None else new[self.labels],
+            classes=tuple(self.classes[k] for k in kept),
+            class_ids=tuple(self.class_ids[k] for k in kept),
+            colours=tuple(self.colours[k] for k in kept) if self.colours else (),
+            facts={**self.facts, "classes": list(ids)},
+            notes=(*self.notes, f"{len(kept)} of {len(self.class_ids)} classes were kept"),
+        )

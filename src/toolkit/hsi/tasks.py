@@ -112,6 +112,7 @@ def load(config: SceneConfig) -> Scene:
         config.labels_variable,
         config.drop_bands,
         config.denoise,
+        config.classes,
     )
 
 
@@ -124,6 +125,7 @@ def _read(
     labels_variable: str | None,
     drop_bands: scenes.DropBands,
     denoise: tuple[int, int, int] | None,
+    classes: tuple[int, ...] | None,
 ) -> Scene:
     read = scenes.load(
         scene,
@@ -133,7 +135,8 @@ def _read(
         labels_variable=labels_variable,
         drop_bands=drop_bands,
     )
-    return _without_noise(read, denoise)
+    kept = read if classes is None else read.only(classes)
+    return _without_noise(kept, denoise)
 
 
 def _without_noise(scene: Scene, ranks: tuple[int, int, int] | None) -> Scene:
