@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 import torch
 from bench_rl_update import SAC_PEER, peer, settings
-from side_by_side import _origin, arguments, compare
+from side_by_side import arguments, compare, origin
 
 from toolkit.rl import tasks
 
@@ -109,7 +109,7 @@ def main() -> None:
     if own.seed is not None:
         print(rate(own.seed))
     elif own.two_seeds:
-        found = {**_origin(), "clock": "perf_counter", **two_seeds(options.rounds)}
+        found = {**origin(), "clock": "perf_counter", **two_seeds(options.rounds)}
         if options.out:
             options.out.write_text(json.dumps(found, indent=2) + "\n")
     else:

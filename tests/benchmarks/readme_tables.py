@@ -195,15 +195,14 @@ def gains(folder: Path) -> str:
     """One row for each network, number of training pixels and arm of a model's comparisons."""
     head = "network | pre-training | pixels a class | arm | OA, % | AA, % | kappa"
     lines = [f"| {head} | gain over scratch, points | draws |", "|" + "---|" * 9]
-    commands = []
-    for path in sorted(folder.glob("gains*.json")):
-        found = read(path)
-        commands.append(found["command"])
-        own = found["settings"]["pretrain"]
-        sides = ", ".join(map(str, own["artificial"]["blocks"]))
-        before = f"{own['steps']} steps, side {sides}"
-        lines += [_gains_row(row, before, _smoothed(found)) for row in found["rows"]]
-    return "\n".join([*lines, "", "```", *commands, "```"])
+    found = [read(path) for path in sorted(folder.glob("gains*.json"))]
+    for one in found:
+        lines += [_gains_row(row, one) for row in one["rows"] if not row.get("variant")]
+    return "\n".join([*lines, *_commands(found)])
+
+
+def _commands(found: list[dict[str, Any]]) -> list[str]:
+    return ["", "```", *(one["command"] for one in found), "```"]
 
 
 def _smoothed(found: dict[str, Any]) -> str:
@@ -211,43 +210,88 @@ def _smoothed(found: dict[str, Any]) -> str:
     return ", smoothed" if found["settings"]["train"].get("regularise") else ""
 
 
-def _gains_row(row: dict[str, Any], pretraining: str, smoothed: str) -> str:
+def _pretraining(row: dict[str, Any], found: dict[str, Any]) -> str:
+    if row["arm"] in ("scratch", "svm"):
+        return "–"
+    own = found["pretraining"][f"{row['network']}-{row['arm']}"]
+    return f"{own['steps']} steps, side {', '.join(map(str, own['blocks']))}"
+
+
+def _gains_row(row: dict[str, Any], found: dict[str, Any]) -> str:
     spread = "" if row["oa_sd"] is None else f" ± {row['oa_sd']:.1f}"
-    before = "–" if row["arm"] in ("scratch", "svm") else pretraining
-    name = row["network"] + ("" if row["arm"] == "svm" else smoothed)
-    cells = [name, before, str(row["per_class"]), row["arm"]]
+    name = row["network"] + ("" if row["arm"] == "svm" else _smoothed(found))
+    cells = [name, _pretraining(row, found), str(row["per_class"]), row["arm"]]
     cells += [f"{row['oa_mean']:.1f}{spread}", f"{row['aa_mean']:.1f}"]
     cells += [f"{row['kappa_mean']:.1f}", _gain(row), str(row["draws"])]
     return f"| {' | '.join(cells)} |"
 
 
+def ablation() -> str:
+    """One row for each setting that was varied by itself: what it gains over the plain arm."""
+    found = read(RESULTS / "hsi-ablation.json")
+    numbers = sorted({row["per_class"] for row in found["rows"]})
+    plain = {row["per_class"]: row for row in found["rows"] if not row["variant"]}
+    said = " / ".join(f"{plain[n]['oa_mean']:.1f}" for n in numbers)
+    head = " | ".join(f"gain at {n} pixels a class" for n in numbers)
+    lines = [f"| varied by itself (plain: {said} %) | {head} |", "|" + "---|" * (1 + len(numbers))]
+    for variant in dict.fromkeys(row["variant"] for row in found["rows"] if row["variant"]):
+        own = {row["per_class"]: row for row in found["rows"] if row["variant"] == variant}
+        lines.append(f"| `{variant}` | {' | '.join(_gain(own[n]) for n in numbers)} |")
+    return "\n".join([*lines, *_commands([found])])
+
+
+SCENES = {
+    "indian_pines": "Indian Pines",
+    "houston2018_cut": "Houston, cut",
+    "jasper_ridge": "Jasper Ridge",
+    "samson": "Samson",
+}
+
+
+ARMS = ("scratch", "grid", "inductive", "permuted")
+PLAIN = (("scratch", "oa_mean"), ("permuted", "gain_mean"))
+
+
 def hsi() -> str:
-    """One row for each network and number of training pixels: what the blocks add, in short."""
+    """One row for each scene, split and network: what the blocks add, in short."""
     paths = sorted((MODELS / "hsi" / "indian-pines").glob("gains*.json"))
-    return _compared(paths + sorted(RESULTS.glob("hsi_*.json")))
-
-
-def _compared(paths: list[Path]) -> str:
-    head = "split | network, pre-training | pixels a class | SVM | scratch | blocks"
-    lines = [f"| {head} | gain of the blocks | gain of the control |", "|" + "---|" * 8]
-    found = [read(path) for path in paths]
+    found = [read(path) for path in paths + sorted(RESULTS.glob("hsi_*.json"))]
+    head = "scene, split | network | pixels a class | SVM | scratch | blocks | gain of the blocks"
+    lines = [f"| {head} | gain of the control |", "|" + "---|" * 8]
     svm = {
-        (one["scene"], one["split"], row["per_class"]): f"{row['oa_mean']:.1f}"
+        (one["scene"], one["split"], row["per_class"]): row["oa_mean"]
         for one in found
         for row in one["rows"]
         if row["arm"] == "svm"
     }
     for one in found:
         cells = {(row["network"], row["per_class"], row["arm"]): row for row in one["rows"]}
-        steps = one["settings"]["pretrain"]["steps"]
-        for network, n in dict.fromkeys(key[:2] for key in cells if key[2] == "scratch"):
-            arms = [cells.get((network, n, arm)) for arm in ("scratch", "grid", "permuted")]
-            scores = [f"{arm['oa_mean']:.1f}" for arm in arms[:2] if arm]
-            gained = [_gain(arm) if arm else "–" for arm in arms[1:]]
-            names = [f"{one['scene']}, {one['split']}", f"{network}, {steps} steps{_smoothed(one)}"]
-            peer = svm.get((one["scene"], one["split"], n), "–")
-            lines.append(f"| {' | '.join([*names, str(n), peer, *scores, *gained])} |")
-    return "\n".join([*lines, "", "```", *(one["command"] for one in found), "```"])
+        place = f"{SCENES[one['scene']]}, {one['split']}"
+        for network in dict.fromkeys(key[0] for key in cells if key[2] == "scratch"):
+            own = sorted({n for name, n, _ in cells if name == network})
+            start = [place, " / ".join(map(str, own))]
+            start += [_slashed([svm.get((one["scene"], one["split"], n)) for n in own])]
+            arms = {arm: [cells.get((network, n, arm)) for n in own] for arm in ARMS}
+            scratch, control = (_column(arms[arm], key) for arm, key in PLAIN)
+            for arm in ("grid", "inductive"):
+                if not any(arms[arm]):
+                    continue
+                name = network + _smoothed(one) + (", inductive" if arm == "inductive" else "")
+                gain = "; ".join(_gain(a) if a else "–" for a in arms[arm])
+                row = [place, name, *start[1:], scratch, _column(arms[arm], "oa_mean"), gain]
+                lines.append(f"| {' | '.join([*row, control])} |")
+    return "\n".join([*lines, *_commands(found)])
+
+
+def _column(rows: list[dict[str, Any] | None], key: str) -> str:
+    return _slashed([row and row[key] for row in rows], "+.1f" if key == "gain_mean" else ".1f")
+
+
+def _slashed(values: list[float | None], form: str = ".1f") -> str:
+    """Values one after another; one dash where there is none at all."""
+    if not any(value is not None for value in values):
+        return "–"
+    return " / ".join("–" if value is None else format(value, form) for value in values)
 
 
 def _gain(row: dict[str, Any]) -> str:
@@ -281,6 +325,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "fragments17": fragments17,
     "ec57": ec57,
     "hsi": hsi,
+    "ablation": ablation,
     "vqe": vqe,
     "speed": speed,
     **{name.translate(_PLAIN): lambda name=name: card(name) for name in CIRCUITS},

@@ -54,7 +54,16 @@ def comparison(folder: Path) -> dict[str, Any]:
     settings = tomllib.loads((folder / "config.toml").read_text())
     for part in ("pretrain", "train"):
         settings[part] = {k: v for k, v in settings[part].items() if k not in RUN_ONLY}
-    return {"command": _said(report["command"]), **versions, "settings": settings, **kept}
+    trunks = sorted(folder.glob("pretrain/*-seed-0/config.toml"))
+    learnt = {path.parent.name.removesuffix("-seed-0"): _pretraining(path) for path in trunks}
+    own = {"settings": settings, "pretraining": learnt}
+    return {"command": _said(report["command"]), **versions, **own, **kept}
+
+
+def _pretraining(path: Path) -> dict[str, Any]:
+    """What a network's recipe and a variant made of the settings of a trunk."""
+    config = tomllib.loads(path.read_text())
+    return {"steps": config["steps"], "blocks": config["artificial"]["blocks"]}
 
 
 def _said(words: list[str]) -> str:

@@ -57,7 +57,7 @@ def compare(
         low, high = min(times[name]), max(times[name])
         print(f"{name:40} {median:9.4f} s  ({low:.4f}-{high:.4f})  {ratios[name]:6.2f}x {peer}")
     result = {
-        **_origin(),
+        **origin(),
         "clock": clock.__name__,
         **facts,
         "median_s": medians,
@@ -68,7 +68,8 @@ def compare(
     return result
 
 
-def _origin() -> dict[str, Any]:
+def origin() -> dict[str, Any]:
+    """The command and the versions that made a figure."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
