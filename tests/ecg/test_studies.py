@@ -64,6 +64,28 @@ def test_ec57_learns_on_ds1_and_tests_on_ds2(ec57: Study, mitdb_like: Database) 
     assert ec57.warnings == ()
 
 
+def test_decisions_are_scored_by_ec57_from_five_minutes_on() -> None:
+    made = [synthesize(seed, minutes=5.5) for seed in range(2)]
+    names = ("a", "b")
+    records = {name: replace(one, name=name) for name, one in zip(names, made)}
+    study = beat_study(Database(records, {}, synthetic=True), settings("synthetic"))
+    truth = study.parts["test"].truth
+    assert study.standard is not None
+    found = study.standard("test", truth)
+    late = records["b"].annotations.sample >= 300 * records["b"].fs_hz
+    counted = int((aami_classes(records["b"].annotations.symbol)[late] >= 0).sum())
+    assert set(found["records"]) == {"b"}
+    assert sum(sum(row.values()) for row in found["gross"]["matrix"].values()) == counted > 0
+    assert found["gross"]["veb"]["fn"] == found["gross"]["veb"]["fp"] == 0
+    wrong = study.standard("test", np.full_like(truth, CLASSES.index("V")))
+    n = found["gross"]["matrix"]["N"]["n"] + found["gross"]["matrix"]["S"]["s"]
+    assert wrong["gross"]["veb"]["fp"] == n
+
+
+def test_beats_of_a_part_of_a_record_are_not_scored_by_ec57(mitdb_like: Database) -> None:
+    assert beat_study(mitdb_like, settings("intra")).standard is None
+
+
 def test_folds_partition_ds1_and_leave_ds2_alone(mitdb_like: Database) -> None:
     held = []
     for fold in range(5):

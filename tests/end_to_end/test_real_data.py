@@ -41,6 +41,10 @@ def test_ec57_has_the_published_counts(ec57: Path, split: str) -> None:
     assert len(found["per_record"]) == 22
     extra = {"macro_f1_nsv", "veb", "sveb", "per_record"}
     assert found.keys() >= COMMON | extra
+    by_standard = found["ec57"]
+    assert by_standard["from_s"] == 300 and len(by_standard["records"]) == 22
+    gross = by_standard["gross"]["veb"]
+    assert 0 < gross["tp"] + gross["fn"] < COUNTS[split]["V"]  # the first five minutes are left out
     if split == "test":
         assert found.keys() >= {"without_202", "without_232"}
         assert found == {**found, **{k: (Run(ec57).result or {})[k] for k in found if k != "run"}}

@@ -49,6 +49,7 @@ class Study:
         score: maps (truth, decisions, records) to the protocol's own figures.
         strips: example signals of a part with given indices, for figures.
         baseline: fits and scores what the network must beat, where there is such a thing.
+        standard: scores the decisions of a part as EC57 does, where it has all beats of records.
         facts: hashes of data and split for the run's ``data.json``.
         warnings: what must be known before a figure is quoted.
         notes: how the figures came about.
@@ -67,5 +68,6 @@ class Study:
     strips: Callable[[str, Labels], list[Strip]]
     facts: Mapping[str, Any]
     baseline: Callable[[], dict[str, Any]] | None = None
+    standard: Callable[[str, Labels], dict[str, Any]] | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -86,6 +86,8 @@ def _score(
     decided = chosen.decide(probabilities)
     head = {"title": chosen.title, "protocol": config.protocol, "split": name, "seed": config.seed}
     scores = chosen.score(part.truth, decided, part.record)
+    if chosen.standard is not None and name in ("train", "validation", "test"):
+        scores["ec57"] = chosen.standard(name, decided)
     remarks = {"warnings": list(chosen.warnings), "notes": list(chosen.notes)}
     parameters = sum(p.numel() for p in model.parameters())
     return (
