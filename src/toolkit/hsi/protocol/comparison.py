@@ -8,8 +8,7 @@ pixels; then every arm runs on every draw.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.core.config import RunConfig, merged, validate
-from toolkit.core.errors import CheckFailedError
-from toolkit.core.executor import Executor, Job, stopped_by_signals
+from toolkit.core.cells import Cell, Workshop
+from toolkit.core.config import merged, validate
+from toolkit.core.executor import Executor
 from toolkit.core.files import saving, write_atomic, write_json
 from toolkit.core.grid import digest
 from toolkit.core.progress import Progress
@@ -28,22 +27,6 @@ from toolkit.hsi.config import CONFIGS, HsiTrainConfig, SceneConfig
 from toolkit.hsi.network_config import patch_of
 from toolkit.hsi.protocol.compare_config import TRAINED, CompareConfig
 from toolkit.hsi.recipes import Stage
-
-_BATCH = 10  # runs of one process at most: starting one costs as much as a small run
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run of the comparison."""
-
-    path: Path
-    verb: str
-    config: RunConfig
-
-    @property
-    def result(self) -> Mapping[str, Any] | None:
-        """What it gave, if it is finished."""
-        return Run(self.path).result if (self.path / "result.json").is_file() else None
 
 
 @dataclass(frozen=True)
@@ -110,11 +93,12 @@ class Comparison:
         with saving(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / "config.toml", self.config.to_toml())
+        work = Workshop(self.folder, "hsi", self.progress, self.workers).work
         with Run(self.folder).locked():
-            self._work(executor, "pre-training", list(self._pretrainings()))
-            self._work(executor, "learning rates", list(self._choices()))
+            work(executor, "pre-training", list(self._pretrainings()))
+            work(executor, "learning rates", list(self._choices()))
             rates = {point.name: self._rate(point) for point in self.points}
-            self._work(executor, "arms", [c for p in self.points for c in self.cells(p, rates)])
+            work(executor, "arms", [c for p in self.points for c in self.cells(p, rates)])
         write_json(self.folder / "rates.json", rates)
         return rates
 
@@ -184,32 +168,3 @@ class Comparison:
         model: type[SceneConfig] = CONFIGS[verb]
         config = validate(model, [(point.variant or "the comparison", base), (name, own)])
         return Cell(self.folder / name, verb, config)
-
-    def _work(self, executor: Executor, stage: str, cells: Sequence[Cell]) -> None:
-        todo = [cell for cell in cells if cell.result is None]
-        self.progress.note(f"{stage}: {len(cells)} runs, {len(cells) - len(todo)} finished before")
-        for cell in todo:
-            if not cell.path.exists():
-                Run.create(self.folder, "hsi", cell.verb, cell.config, path=cell.path)
-        size = min(_BATCH, -(-len(todo) // self.workers))  # all workers shall have some
-        jobs = [self._job(stage, todo[i : i + size]) for i in range(0, len(todo), size or 1)]
-        codes: dict[str, int] = {}
-        done = [0]
-
-        def ended(job: Job, code: int) -> None:
-            codes[job.name] = code
-            done[0] += 1
-            self.progress.note(f"{stage}: {done[0]} of {len(jobs)} batches")
-
-        with stopped_by_signals(executor, str(self.folder), "the same command goes on"):
-            executor.run(jobs, lambda job: None, ended)
-        if any(codes.values()):
-            failed = next(job for job in jobs if codes.get(job.name))
-            what = f"{stage}: a batch of runs failed with exit code {codes[failed.name]}"
-            raise CheckFailedError(what, where=str(failed.log), hint="the same command goes on")
-
-    def _job(self, stage: str, cells: Sequence[Cell]) -> Job:
-        runs = [str(cell.path) for cell in cells]
-        name = cells[0].path.name
-        log = self.folder / f"{stage.replace(' ', '-')}-{name}.log"
-        return Job(name, [sys.executable, "-m", "toolkit", "runs", "resume", *runs], log)

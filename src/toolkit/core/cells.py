@@ -1,0 +1,77 @@
+"""The cells of a comparison: ordinary runs below one folder, made, run in batches and read again.
+
+A stopped comparison goes on where it was, and every figure of its table can be traced to a run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.core.config import RunConfig
+from toolkit.core.errors import CheckFailedError
+from toolkit.core.executor import Executor, Job, stopped_by_signals
+from toolkit.core.progress import Progress
+from toolkit.core.run import Run
+
+_BATCH = 10  # runs of one process at most: starting one costs as much as a small run
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a comparison."""
+
+    path: Path
+    verb: str
+    config: RunConfig
+
+    @property
+    def result(self) -> Mapping[str, Any] | None:
+        """What it gave, if it is finished."""
+        return Run(self.path).result if (self.path / "result.json").is_file() else None
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where the cells of ``app`` lie, and how many batches run at once."""
+
+    folder: Path
+    app: str
+    progress: Progress
+    workers: int = 1
+
+    def work(self, executor: Executor, stage: str, cells: Sequence[Cell]) -> None:
+        """Run those of ``cells`` that are not finished.
+
+        Raises:
+            CheckFailedError: a cell failed; names its log.
+            InterruptedRunError: a signal came; the same command goes on.
+        """
+        todo = [cell for cell in cells if cell.result is None]
+        self.progress.note(f"{stage}: {len(cells)} runs, {len(cells) - len(todo)} finished before")
+        for cell in todo:
+            if not cell.path.exists():
+                Run.create(self.folder, self.app, cell.verb, cell.config, path=cell.path)
+        size = min(_BATCH, -(-len(todo) // self.workers))  # all workers shall have some
+        jobs = [self._job(stage, todo[i : i + size]) for i in range(0, len(todo), size or 1)]
+        codes: dict[str, int] = {}
+
+        def ended(job: Job, code: int) -> None:
+            codes[job.name] = code
+            self.progress.note(f"{stage}: {len(codes)} of {len(jobs)} batches")
+
+        with stopped_by_signals(executor, str(self.folder), "the same command goes on"):
+            executor.run(jobs, lambda job: None, ended)
+        if any(codes.values()):
+            failed = next(job for job in jobs if codes.get(job.name))
+            what = f"{stage}: a batch of runs failed with exit code {codes[failed.name]}"
+            raise CheckFailedError(what, where=str(failed.log), hint="the same command goes on")
+
+    def _job(self, stage: str, cells: Sequence[Cell]) -> Job:
+        runs = [str(cell.path) for cell in cells]
+        name = cells[0].path.name
+        log = self.folder / f"{stage.replace(' ', '-')}-{name}.log"
+        return Job(name, [sys.executable, "-m", "toolkit", "runs", "resume", *runs], log)
