@@ -45,7 +45,9 @@ def numbered(label: list[int]) -> BeatSeries:
     rr_s = np.random.default_rng(0).uniform(0.6, 1.0, n)
     side, template = np.zeros((n, 5), np.float32), np.zeros((1, WIDTH), np.float32)
     at = np.arange(n)
-    return BeatSeries("r", np.array(label, np.int64), rr_s, beats, at, template, side, at)
+    return BeatSeries(
+        "r", np.array(label, np.int64), rr_s, beats, at, template, side, at, np.ones(1, np.float32)
+    )
 
 
 def test_labels_change_no_feature(record: Record) -> None:

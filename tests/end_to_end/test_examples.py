@@ -75,7 +75,14 @@ def _bounded(line: str) -> list[str]:
         return [*words, "--steps", "30", *(f"--set={text}" for text in RL_FEW)]
     if words[:3] == ["sweep", "rl", "run"]:
         words += [f"--set={text}" for text in ("steps=30", *RL_FEW)]
-    elif words[:2] == ["ecg", "train"] or words[0] == "sweep":
+    elif words[:2] == ["ecg", "compare"]:
+        words += [f"--set={stage}.steps=2" for stage in ("pretrain", "train")]
+        words += ["--seeds", "0", "--label-fractions", "0.1"]
+    elif words[0] == "sweep" or " ".join(words[:2]) in (
+        "ecg train",
+        "ecg pretrain",
+        "ecg finetune",
+    ):
         words += ["--set", "steps=2", "--set", "batch_size=16"]
     if words[0] == "hsi" and words[1] in ("pretrain", "train", "finetune"):
         words += ["--set", "steps=2"]

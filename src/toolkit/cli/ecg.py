@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from toolkit.cli.ecg_annotations import annotation_options, evaluate_annotations
+from toolkit.cli.ecg_compare import compare
 from toolkit.cli.ecg_predict import predict
 from toolkit.cli.options import data_dir_option, emit, json_option, run_options, runs_dir_option
 from toolkit.core.errors import ConfigError
@@ -16,10 +17,81 @@ from toolkit.core.errors import ConfigError
 
 @click.group()
 def ecg() -> None:
-    """Arrhythmia classification of ECG (Grabowski et al. 2022)."""
+    """Arrhythmia classification and regression of ECG (Grabowski et al. 2022)."""
+
+
+label_fraction_option = click.option(
+    "--label-fraction",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Share of the training labels to use, of each class [default: 1].",
+)
 
 
 @ecg.command()
+@click.option(
+    "--target",
+    type=click.Choice(["gap", "forecast", "upsampling"]),
+    help="What has to be predicted [default: gap].",
+)
+@run_options
+def pretrain(**options: Any) -> None:
+    """Learn to predict hidden parts of signals; no class is used.
+
+    Presets: ec57 (DS1's records, judged on DS2's), fragments17 (all records but ten seconds around
+    test fragments), synthetic. The result compares the network with holding the last sample,
+    straight lines, splines and the beat before.
+
+    \b
+    Examples:
+      toolkit ecg pretrain --preset ec57 --target gap --seed 0
+      toolkit ecg pretrain --preset ec57 --target upsampling --set steps=300 --json
+    """
+    from toolkit.cli import execution
+
+    execution.start("ecg", "pretrain", **flags("pretrain", options))
+
+
+@ecg.command()
+@click.argument("source", metavar="FROM")
+@label_fraction_option
+@run_options
+def finetune(**options: Any) -> None:
+    """Train a classifier on the encoder of FROM and score it on its test part.
+
+    FROM is a run of toolkit ecg pretrain (path, prefix or @last:ecg) or a released encoder's name.
+    Its pool must have left out the test part: protocol, and for fragments17 the seed, are the same.
+
+    \b
+    Examples:
+      toolkit ecg finetune encoder-ec57 --preset ec57 --label-fraction 0.1 --seed 0
+    """
+    from toolkit.cli import execution
+
+    execution.start("ecg", "finetune", **flags("finetune", options))
+
+
+def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of ``verb`` with those that name nested settings put where they belong.
+
+    Raises:
+        RunError: there is nothing to fine-tune.
+    """
+    from toolkit.core.released import find
+    from toolkit.ecg.transfer import inherited, preset_of
+
+    rest = dict(options)
+    if (target := rest.pop("target", None)) is not None:
+        rest["hiding"] = {"target": target}
+    if (source := rest.pop("source", None)) is not None:
+        path = find(source, "ecg", rest["runs_dir"]).path.resolve()
+        rest |= {"base": inherited(path), "encoder": path}
+        rest["preset"] = rest["preset"] or preset_of(path)
+    return rest
+
+
+@ecg.command()
+@label_fraction_option
 @run_options
 def train(**options: Any) -> None:
     """Train a classifier and score it on its test part.
@@ -80,10 +152,10 @@ def evaluate(names: tuple[str, ...], as_json: bool, **options: Any) -> None:
 def _evaluate_run(run_name: str, options: Mapping[str, Any], as_json: bool) -> None:
     from toolkit.core.released import find
     from toolkit.ecg import tasks
-    from toolkit.ecg.config import EcgTrainConfig
+    from toolkit.ecg.transfer import classifier
 
     model = find(run_name, "ecg", options["runs_dir"])
-    config = model.config(EcgTrainConfig)
+    config = classifier(model)
     if options["data_dir"] is not None:
         config = config.model_copy(update={"data_dir": options["data_dir"]})
     scores = tasks.evaluate(model.path, config, options["split"])
@@ -104,14 +176,15 @@ def plot(run_name: str, runs_dir: Path, as_json: bool) -> None:
     from toolkit.core.errors import RunError
     from toolkit.core.released import Released, find
     from toolkit.ecg import tasks
-    from toolkit.ecg.config import EcgTrainConfig
+    from toolkit.ecg.transfer import classifier
 
     run = find(run_name, "ecg", runs_dir)
     if isinstance(run, Released):
         raise RunError(f"{run_name} is a released model; only runs have figures", where="RUN")
-    tasks.plot(run, run.config(EcgTrainConfig))
+    tasks.plot(run, classifier(run))
     files = sorted(str(path) for path in run.figures.glob("*.png"))
     emit({"run": str(run.path), "figures": files}, as_json, lambda: click.echo("\n".join(files)))
 
 
 ecg.add_command(predict)
+ecg.add_command(compare)

@@ -75,7 +75,8 @@ def settings(
     """
     module = importlib.import_module(f"toolkit.{app}.config")
     name = preset or (None if config_file else module.DEFAULT_PRESETS.get(verb))
-    path = preset_path(module.PRESETS, name) if name else None
+    own = module.PRESETS / verb  # presets of this verb alone, where it has some
+    path = preset_path(own if own.is_dir() else module.PRESETS, name) if name else None
     model: type[RunConfig] = module.CONFIGS[verb]
     config = load(model, base=base, preset=path, file=config_file, sets=sets, flags=flags)
     prepare = getattr(module, "prepare", None)

@@ -49,8 +49,9 @@ class DecoderHead(nn.Module):
     Args:
         encoder: the trunk whose stages are mirrored; its padding must be ``"same"``.
         out_channels: channels of the output, for example leads.
-        lateral: also add each finer level through a 1-kernel. Sharper, but then the coarsest
-            features, the ones that a classifier reads, need not hold all of the signal.
+        lateral: also add each finer level, and the input itself, through a 1-kernel. Sharper, but
+            then the coarsest features, the ones that a classifier reads, need not hold all of the
+            signal.
 
     Raises:
         ConfigError: for an encoder with valid padding, whose sizes cannot be retraced.
@@ -72,16 +73,26 @@ class DecoderHead(nn.Module):
             for fine, coarse in pairwise(widths)
         )
         self.links = nn.ModuleList(conv(config, c, c, 1) for c in widths[:-1] if lateral)
+        self.direct = conv(config, config.in_channels, widths[0], 1) if lateral else None
+        # what the stem's stride left out is smoothed by a kernel as wide as the stem's
+        self.fine = nn.Sequential(
+            conv(config, widths[0], widths[0], config.stem_kernel),
+            norm(config, widths[0]),
+            ACTIVATIONS[config.activation](),
+        )
         self.out = CONV[config.ndim](widths[0], out_channels, 1)
         self.apply(initialise)
 
-    def forward(self, levels: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+    def forward(self, levels: Sequence[Tensor], input_BCN: Tensor) -> Tensor:
         x_BCN = levels[-1]
         for i in reversed(range(len(self.merge))):
             x_BCN = self.merge[i](_upsample(x_BCN, self.strides[i + 1], levels[i].shape[2:]))
             if self.lateral:
                 x_BCN = x_BCN + self.links[i](levels[i])
-        out_BCN: Tensor = self.out(_upsample(x_BCN, self.strides[0], size))
+        x_BCN = _upsample(x_BCN, self.strides[0], input_BCN.shape[2:])
+        if self.direct is not None:
+            x_BCN = x_BCN + self.direct(input_BCN)
+        out_BCN: Tensor = self.out(self.fine(x_BCN))
         return out_BCN
 
 
@@ -133,5 +144,5 @@ class ConvRegressor(nn.Module):
         self.decoder = DecoderHead(encoder, out_channels, lateral=lateral)
 
     def forward(self, x_BCN: Tensor) -> Tensor:
-        out_BCN: Tensor = self.decoder(self.encoder.levels(x_BCN), x_BCN.shape[2:])
+        out_BCN: Tensor = self.decoder(self.encoder.levels(x_BCN), x_BCN)
         return out_BCN

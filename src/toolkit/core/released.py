@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from toolkit.core.config import load
+from toolkit.core.config import load, read_toml
 from toolkit.core.errors import RunError, closest
 from toolkit.core.run import C, Run, resolve
 
@@ -21,6 +22,11 @@ class Released:
     """A released model's folder."""
 
     path: Path
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings as they stand in the file."""
+        return read_toml(self.path / "config.toml")
 
     def config(self, model: type[C]) -> C:
         """The settings that it was trained with."""

@@ -8,7 +8,7 @@ and computing all features anew: they show the network records in which most bea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ class BeatSeries:
         template_LT: the record's ordinary beat.
         side_BS: (n, side features): rhythm, then shape.
         sample: (n,) R peaks as samples of the record.
+        height_mv_L: (leads,) the record's typical QRS height, the unit of ``beats_BLT``.
     """
 
     name: str
@@ -51,21 +52,20 @@ class BeatSeries:
     template_LT: Floats
     side_BS: Floats
     sample: Labels
+    height_mv_L: Floats
 
     def __len__(self) -> int:
         return len(self.label)
 
     def rows(self, chosen: Labels) -> BeatSeries:
         """Some of the beats, with the features and the beat before that they have among all."""
-        return BeatSeries(
-            self.name,
-            self.label[chosen],
-            self.rr_s[chosen],
-            self.beats_BLT,
-            self.at[chosen],
-            self.template_LT,
-            self.side_BS[chosen],
-            self.sample[chosen],
+        return replace(
+            self,
+            label=self.label[chosen],
+            rr_s=self.rr_s[chosen],
+            at=self.at[chosen],
+            side_BS=self.side_BS[chosen],
+            sample=self.sample[chosen],
         )
 
 
@@ -82,18 +82,25 @@ def series(record: Record, leads: Sequence[str]) -> BeatSeries:
     if len(sample) < 2:
         raise DataError(f"the record has {len(sample)} beats", where=f"record {record.name}")
     at = np.round(sample * (morphology.FS_HZ / record.fs_hz)).astype(np.int64)
-    beats = morphology.beat_windows(morphology.filtered(record, leads), at)
-    return _assemble(record.name, label, rhythm.intervals(sample / record.fs_hz), beats, sample)
+    x_LT = morphology.filtered(record, leads)
+    beats, height_mv_L = morphology.beat_windows(x_LT, at), morphology.qrs_height(x_LT, at)
+    rr_s = rhythm.intervals(sample / record.fs_hz)
+    return _assemble(record.name, label, rr_s, beats, sample, height_mv_L)
 
 
 def _assemble(
-    name: str, label: Labels, rr_s: NDArray[np.float64], beats_BLT: Floats, sample: Labels
+    name: str,
+    label: Labels,
+    rr_s: NDArray[np.float64],
+    beats_BLT: Floats,
+    sample: Labels,
+    height_mv_L: Floats,
 ) -> BeatSeries:
     ordinary = morphology.template(beats_BLT, rr_s)
     shape = morphology.shape_features(beats_BLT, ordinary)
     side = np.concatenate([rhythm.rhythm_features(rr_s), shape], axis=1)
     at = np.arange(len(label))
-    return BeatSeries(name, label, rr_s, beats_BLT, at, ordinary, side, sample)
+    return BeatSeries(name, label, rr_s, beats_BLT, at, ordinary, side, sample, height_mv_L)
 
 
 def pseudo_record(source: BeatSeries, most: int, generator: Generator) -> BeatSeries | None:
@@ -110,6 +117,7 @@ def pseudo_record(source: BeatSeries, most: int, generator: Generator) -> BeatSe
         source.rr_s[keep],
         source.beats_BLT[source.at[keep]],
         source.sample[keep],
+        source.height_mv_L,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from toolkit.ecg.config import EcgTrainConfig
 from toolkit.ecg.database import Database
 from toolkit.ecg.ec57.counting import LEARNING_S
 from toolkit.ecg.ec57.models import evaluate_beats
+from toolkit.ecg.label_share import labelled
 from toolkit.ecg.records import Record
 from toolkit.ecg.study import Labels, Part, Study
 
@@ -45,6 +47,8 @@ def beat_study(database: Database, config: EcgTrainConfig) -> Study:
     else:
         train = [table[name] for name in train_names]
         test = [table[name] for name in test_names]
+    if config.label_fraction < 1:
+        train = _few(train, config)
     pseudo = _pseudo_records(train, config)
     weights = _weights(train, pseudo, config)
     learnt = BeatExamples([*train, *pseudo], config.augmentation, config.beats)
@@ -68,7 +72,9 @@ def beat_study(database: Database, config: EcgTrainConfig) -> Study:
             database, config.leads[0], train if name == "train" else test, rows
         ),
         facts={**database.facts, "split": _digest(train, test)},
-        baseline=lambda: gradient_boosting([*train, *pseudo], weights, test, config.seed),
+        baseline=(lambda: gradient_boosting([*train, *pseudo], weights, test, config.seed))
+        if config.baseline
+        else None,
         standard=None
         if config.protocol == "intra"
         else lambda name, decided: _by_ec57(database, train if name == "train" else test, decided),
@@ -119,6 +125,19 @@ def _part(parts: Sequence[BeatSeries]) -> Part:
     return Part(examples, truth, record)
 
 
+def _few(train: Sequence[BeatSeries], config: EcgTrainConfig) -> list[BeatSeries]:
+    """The beats whose labels are used; their features are still those among all beats."""
+    rows = labelled(
+        np.concatenate([one.label for one in train]), config.label_fraction, config.seed
+    )
+    edges = np.cumsum([0, *(len(one) for one in train)])
+    kept = [
+        one.rows(rows[(rows >= low) & (rows < high)] - low)
+        for one, (low, high) in zip(train, itertools.pairwise(edges))
+    ]
+    return [one for one in kept if len(one)]
+
+
 def _by_ec57(database: Database, parts: Sequence[BeatSeries], decided: Labels) -> dict[str, Any]:
     """VEB and SVEB from 5:00 on, by record, gross and average; QRS are the reference's own."""
     edges = np.cumsum([len(part) for part in parts])[:-1]
@@ -138,8 +157,8 @@ def _by_ec57(database: Database, parts: Sequence[BeatSeries], decided: Labels) -
 
 
 def _pseudo_records(train: Sequence[BeatSeries], config: EcgTrainConfig) -> list[BeatSeries]:
-    if config.beats.pseudo_share == 0:
-        return []
+    if config.beats.pseudo_share == 0 or config.label_fraction < 1:
+        return []  # the neighbours of S beats would have to be labelled
     made = [
         pseudo_record(one, config.beats.pseudo_reach, rng.generator(config.seed, "pseudo", i, j))
         for i, one in enumerate(train)

@@ -64,8 +64,19 @@ class BeatsConfig(Config):
     side_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of those features")
 
 
-class EcgTrainConfig(SupervisedConfig):
-    """Everything that decides a supervised ECG run."""
+class HidingConfig(Config):
+    """What self-supervised regression has to predict."""
+
+    target: Literal["gap", "forecast", "upsampling"] = Field(
+        "gap", description="what is hidden: spans, the end, or all but every k-th sample"
+    )
+    gap_s: float = Field(0.2, gt=0, description="length of a gap; one in every two seconds")
+    forecast_s: float = Field(0.4, gt=0, description="length of the hidden end")
+    low_fs_hz: float = Field(20.0, gt=0, description="sampling rate of what upsampling sees")
+
+
+class EcgConfig(SupervisedConfig):
+    """What every ECG run has: records, leads and the encoder."""
 
     protocol: Literal["fragments17", "ec57", "intra"] = "ec57"
     source: Literal["mitdb", "synthetic"] = Field(
@@ -73,22 +84,13 @@ class EcgTrainConfig(SupervisedConfig):
     )
     leads: tuple[str, ...] = Field(("MLII",), min_length=1, description="leads by name")
     network: ConvNetConfig = ConvNetConfig()
-    pooling: Pooling = "avg+max"
-    hidden: int = Field(0, ge=0, description="width of a hidden layer before the classes; 0 = none")
-    head_dropout: float = Field(0.2, ge=0, lt=1)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
     augmentation: AugmentationConfig = AugmentationConfig()
     fragments: FragmentsConfig = FragmentsConfig()
-    beats: BeatsConfig = BeatsConfig()
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _a_signal(self) -> Self:
         if self.protocol == "fragments17" and self.source == "synthetic":
             raise ValueError("fragments17 are cut from mitdb; synthetic records have none")
-        if self.beats.fold is not None and self.beats.fold >= self.beats.folds:
-            raise ValueError(f"fold {self.beats.fold} of {self.beats.folds}: folds count from 0")
-        if self.protocol == "intra" and self.beats.fold is not None:
-            raise ValueError("intra splits beats, not records: it has no folds")
         if self.network.ndim != 1:
             raise ValueError(f"network.ndim = {self.network.ndim}: a signal has one axis")
         if self.protocol == "fragments17" and self.network.in_channels != 1:
@@ -96,11 +98,58 @@ class EcgTrainConfig(SupervisedConfig):
         return self
 
 
-CONFIGS = {"train": EcgTrainConfig}
-DEFAULT_PRESETS = {"train": "ec57"}
+class EcgPretrainConfig(EcgConfig):
+    """Everything that decides a self-supervised regression."""
+
+    hiding: HidingConfig = HidingConfig()
+    lateral: bool = Field(
+        True,
+        description="the decoder sees the encoder's finer levels too: sharper, and less for "
+        "the coarsest to hold",
+    )
+    judged: int = Field(4000, ge=1, description="windows of held-out patients that are scored")
 
 
-def prepare(config: EcgTrainConfig) -> None:
+class EcgTrainConfig(EcgConfig):
+    """Everything that decides a supervised ECG run."""
+
+    label_fraction: float = Field(
+        1.0, gt=0, le=1, description="share of the training labels that is used, of each class"
+    )
+    baseline: bool = Field(True, description="gradient boosting beside the network, on beats")
+    pooling: Pooling = "avg+max"
+    hidden: int = Field(0, ge=0, description="width of a hidden layer before the classes; 0 = none")
+    head_dropout: float = Field(0.2, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    beats: BeatsConfig = BeatsConfig()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.beats.fold is not None and self.beats.fold >= self.beats.folds:
+            raise ValueError(f"fold {self.beats.fold} of {self.beats.folds}: folds count from 0")
+        if self.protocol == "intra" and self.beats.fold is not None:
+            raise ValueError("intra splits beats, not records: it has no folds")
+        return self
+
+
+class EcgFinetuneConfig(EcgTrainConfig):
+    """Everything that decides a classifier on a pre-trained encoder."""
+
+    encoder: Path = Field(description="folder of the self-supervised regression")
+    encoder_rate: float = Field(
+        1.0, ge=0, description="learning rate of the encoder, share of the head's"
+    )
+
+
+CONFIGS: dict[str, type[EcgConfig]] = {
+    "train": EcgTrainConfig,
+    "pretrain": EcgPretrainConfig,
+    "finetune": EcgFinetuneConfig,
+}
+DEFAULT_PRESETS = dict.fromkeys(CONFIGS, "ec57")
+
+
+def prepare(config: EcgConfig) -> None:
     """Refuse at once what lacks its data.
 
     Raises:
@@ -109,7 +158,7 @@ def prepare(config: EcgTrainConfig) -> None:
     folder(config)
 
 
-def folder(config: EcgTrainConfig) -> Path:
+def folder(config: EcgConfig) -> Path:
     """The folder of the run's records.
 
     Raises:

@@ -20,7 +20,7 @@ class Database:
     synthetic: bool
 
 
-def load(settings: config.EcgTrainConfig) -> Database:
+def load(settings: config.EcgConfig) -> Database:
     """Read and verify the records that ``settings`` ask for, through the cache.
 
     Raises:

@@ -21,6 +21,7 @@ from toolkit.ecg.augmentation import disturbed, random_gain
 from toolkit.ecg.config import AugmentationConfig, EcgTrainConfig
 from toolkit.ecg.database import Database
 from toolkit.ecg.evaluation import classification
+from toolkit.ecg.label_share import labelled
 from toolkit.ecg.study import Floats, Labels, Part, Study
 
 _FS_HZ = 360.0
@@ -91,7 +92,8 @@ def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
         examples = FragmentExamples(*chosen, config.augmentation, config.fragments.mixup)
         return Part(examples, label[rows], index.record[rows])
 
-    rows = {"train": split.train, "validation": split.validation, "test": split.test}
+    few = split.train[labelled(label[split.train], config.label_fraction, config.seed)]
+    rows = {"train": few, "validation": split.validation, "test": split.test}
 
     def strips(name: str, chosen: Labels) -> list[Strip]:
         time_s = np.arange(fragments.WIDTH) / _FS_HZ
@@ -105,8 +107,8 @@ def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
         title=f"MIT-BIH fragments, {len(classes)} classes, split by {by}",
         classes=classes,
         parts={name: part(chosen) for name, chosen in rows.items()},
-        learnt=part(split.train).examples,
-        weights=_class_weights(label[split.train]),
+        learnt=part(few).examples,
+        weights=_class_weights(label[few]),
         network=lambda: _network(config, len(classes)),
         loss=lambda out, target: functional.cross_entropy(
             out, target, label_smoothing=config.label_smoothing

@@ -62,12 +62,22 @@ def beat_windows(x_LT: Floats, at: NDArray[np.int64]) -> Floats:
     Returns:
         (n, n_leads, WIDTH), clipped to ±4 typical QRS heights; the ends repeat the end samples.
     """
+    scaled: Floats = np.clip(_centred(x_LT, at) / qrs_height(x_LT, at)[:, None], -_CLIP, _CLIP)
+    return scaled.astype(np.float32)
+
+
+def qrs_height(x_LT: Floats, at: NDArray[np.int64]) -> Floats:
+    """The record's median QRS height in mV, the unit of its windows: (n_leads,)."""
+    qrs_BLT = _centred(x_LT, at)[:, :, _between(-0.12, 0.16)]
+    height: Floats = np.median(np.ptp(qrs_BLT, axis=2), axis=0) + 1e-3
+    return height
+
+
+def _centred(x_LT: Floats, at: NDArray[np.int64]) -> Floats:
     index = np.clip(at[:, None] + np.arange(-BEFORE, AFTER), 0, x_LT.shape[1] - 1)
     beats_BLT = x_LT[:, index].transpose(1, 0, 2)
-    beats_BLT = beats_BLT - np.median(beats_BLT, axis=2, keepdims=True)
-    height_L1 = np.median(np.ptp(beats_BLT[:, :, _between(-0.12, 0.16)], axis=2), axis=0)[:, None]
-    scaled: Floats = np.clip(beats_BLT / (height_L1 + 1e-3), -_CLIP, _CLIP)
-    return scaled.astype(np.float32)
+    centred: Floats = beats_BLT - np.median(beats_BLT, axis=2, keepdims=True)
+    return centred
 
 
 def template(beats_BLT: Floats, rr_s: NDArray[np.float64]) -> Floats:

@@ -8,17 +8,20 @@ from typing import Any
 from torch import nn
 
 from toolkit.core import rng, weights
+from toolkit.core.config import RunConfig
 from toolkit.core.distributed import Ranks, resolve_device
 from toolkit.core.errors import ConfigError
 from toolkit.core.run import Run
 from toolkit.core.supervised import Problem, Supervised, load_weights, predict
 from toolkit.ecg import database
 from toolkit.ecg.beat_study import beat_study
-from toolkit.ecg.config import EcgTrainConfig
+from toolkit.ecg.config import EcgFinetuneConfig, EcgPretrainConfig, EcgTrainConfig
 from toolkit.ecg.evaluation import BEAT_SCORES
 from toolkit.ecg.figures import draw
 from toolkit.ecg.fragment_study import fragment_study
+from toolkit.ecg.regression import pretraining
 from toolkit.ecg.study import Floats, Labels, Study
+from toolkit.ecg.transfer import load_encoder
 
 
 def study(config: EcgTrainConfig) -> Study:
@@ -31,22 +34,36 @@ def study(config: EcgTrainConfig) -> Study:
     return make(database.load(config), config)
 
 
-def build(run: Run, config: EcgTrainConfig, ranks: Ranks) -> Supervised:
-    """The task of ``run``: train the study's network, then score it on the test part."""
+def build(run: Run, config: RunConfig, ranks: Ranks) -> Supervised:
+    """The task of ``run``: learn to predict signals, or a study's classes."""
+    assert isinstance(config, EcgPretrainConfig | EcgTrainConfig)
+    if isinstance(config, EcgPretrainConfig):
+        problem = pretraining.problem(database.load(config), config, run, ranks)
+    else:
+        problem = _classification(run, config, ranks)
+    return Supervised(problem, config, resolve_device(config.device), ranks)
+
+
+def _classification(run: Run, config: EcgTrainConfig, ranks: Ranks) -> Problem:
+    """Train the study's network, then score it on the test part."""
     chosen = study(config)
     if ranks.is_main:
         run.record_data(chosen.facts)
     with rng.torch_scope(config.seed, "weights"):
         network = chosen.network()
-    problem = Problem(
+    rates = {}
+    if isinstance(config, EcgFinetuneConfig):
+        load_encoder(network, config)
+        rates = {"encoder.": config.encoder_rate}
+    return Problem(
         model=network,
         train=chosen.learnt,
         loss=chosen.loss,
         evaluate=lambda model: _validate(chosen, model, ranks),
         finish=lambda model, run: _finish(chosen, config, model, run),
         weights=chosen.weights,
+        rates=rates,
     )
-    return Supervised(problem, config, resolve_device(config.device), ranks)
 
 
 def _validate(chosen: Study, model: nn.Module, ranks: Ranks) -> dict[str, float]:
@@ -85,6 +102,8 @@ def _score(
     probabilities = chosen.probabilities(predict(model, part.examples))
     decided = chosen.decide(probabilities)
     head = {"title": chosen.title, "protocol": config.protocol, "split": name, "seed": config.seed}
+    head |= {"label_fraction": config.label_fraction} if config.label_fraction < 1 else {}
+    head |= {"arm": "transfer"} if isinstance(config, EcgFinetuneConfig) else {}
     scores = chosen.score(part.truth, decided, part.record)
     if chosen.standard is not None and name in ("train", "validation", "test"):
         scores["ec57"] = chosen.standard(name, decided)

@@ -29,6 +29,7 @@ from toolkit.ecg.beats import CLASSES
 from toolkit.ecg.config import EcgTrainConfig
 from toolkit.ecg.prediction import quality
 from toolkit.ecg.prediction.readable import Readable
+from toolkit.ecg.transfer import classifier
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -64,7 +65,7 @@ def load_model(spec: str, runs_dir: Path) -> BeatModel:
         RunError: there is none, it is unfinished or damaged, or it classifies no beats.
     """
     found = find(spec, "ecg", runs_dir)
-    config = found.config(EcgTrainConfig)
+    config = classifier(found)
     if config.protocol == "fragments17":
         what = f"{spec} classifies ten-second fragments (protocol {config.protocol}), not beats"
         raise RunError(what, where=str(found.path), hint="use ec57 or a run of --preset ec57")

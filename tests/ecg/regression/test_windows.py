@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from toolkit.core.errors import DataError
+from toolkit.ecg import morphology
+from toolkit.ecg.beat_examples import BeatExamples, series
+from toolkit.ecg.config import AugmentationConfig, HidingConfig
+from toolkit.ecg.regression import scores, sources
+from toolkit.ecg.regression.pretraining import hidden_loss
+from toolkit.ecg.regression.windows import BeatWindows, HiddenExamples, RecordWindows
+from toolkit.ecg.synthetic import synthesize
+
+RECORD = synthesize(0, minutes=0.5)
+PARTS = [series(RECORD, ("MLII",)), series(replace(RECORD, name="b"), ("MLII",))]
+PLAIN = AugmentationConfig()
+
+
+def examples(**hiding: object) -> HiddenExamples:
+    return HiddenExamples(BeatWindows(PARTS), HidingConfig(**hiding), PLAIN)
+
+
+def test_nothing_of_what_is_hidden_is_seen() -> None:
+    made = examples()
+    at = np.arange(len(made))
+    (seen,), target = made.batch(at, None)
+    hidden = target[:, -1] > 0
+    changed = BeatWindows(PARTS)
+    changed._beats = torch.where(hidden[:, None], torch.tensor(7.0), changed._beats)
+    (again,), _ = HiddenExamples(changed, made.hiding, PLAIN).batch(at, None)
+    torch.testing.assert_close(seen, again)
+
+
+def test_a_beat_that_is_seen_whole_has_the_classifiers_channels() -> None:
+    windows, at = BeatWindows(PARTS), np.arange(len(PARTS[0]) + 3)
+    (signal, _), _ = BeatExamples(PARTS).batch(at, None)
+    torch.testing.assert_close(windows.inputs(windows.signals(at), at), signal)
+
+
+def test_the_same_parts_are_hidden_whatever_they_are_asked_with() -> None:
+    made = examples()
+    whole = made.batch(np.arange(8), None)[1]
+    assert torch.equal(made.batch(np.array([5, 2]), None)[1], whole[[5, 2]])
+
+
+def test_training_hides_elsewhere_and_asks_for_the_undisturbed_signal() -> None:
+    noisy = AugmentationConfig(gain=0.3, noise=0.5)
+    made = HiddenExamples(BeatWindows(PARTS), HidingConfig(), noisy)
+    at = np.arange(6)
+    (seen,), target = made.batch(at, np.random.default_rng(0))
+    assert not torch.equal(target[:, -1], made.batch(at, None)[1][:, -1])
+    true = made.windows.signals(at)
+    factor = (target[:, :1] * true).sum(-1) / true.square().sum(-1)
+    torch.testing.assert_close(target[:, :1], true * factor[..., None])
+    assert not torch.allclose(seen[:, :1][target[:, -1:] == 0], target[:, :1][target[:, -1:] == 0])
+
+
+def test_peaks_are_near_where_they_were_annotated() -> None:
+    near = BeatWindows(PARTS[:1]).near(np.arange(3, 6))
+    middle = slice(morphology.BEFORE - 7, morphology.BEFORE + 8)
+    assert near[:, middle].all() and near.mean() < 0.4
+
+
+def test_the_loss_is_of_hidden_samples_alone() -> None:
+    true, hidden = torch.zeros(2, 1, 4), torch.tensor([[[0.0, 1, 1, 0]], [[0.0, 0, 0, 1]]])
+    guess = torch.tensor([[[9.0, 1, 2, 9]], [[9.0, 9, 9, 3]]])
+    assert hidden_loss(guess, torch.cat([true, hidden], 1)).item() == pytest.approx(14 / 3)
+
+
+def test_scores_are_in_millivolts_and_a_perfect_guess_has_no_error() -> None:
+    made, at = examples(), np.arange(10)
+    true = made.windows.signals(at).numpy()
+    found = scores.score(made, at, true)
+    assert found["network"]["whole"]["rmse_mv"] == 0
+    assert found["network"]["near_r"]["correlation"] == pytest.approx(1)
+    off = scores.score(made, at, true + 1)["network"]["whole"]["rmse_mv"]
+    assert off == pytest.approx(float(PARTS[0].height_mv_L[0]), rel=1e-4)
+    assert set(found) == {"network", "hold", "linear", "spline", "previous beat"}
+    assert set(scores.score(examples(target="upsampling"), at, true)) == set(found) - {
+        "previous beat"
+    }
+
+
+def test_windows_of_records_are_cut_where_they_lie() -> None:
+    signal = np.sin(np.arange(1000) / 20).astype(np.float32)
+    peaks = np.arange(31, 1000, 125)
+    windows = RecordWindows([signal], [peaks], np.zeros(3, int), np.array([0, 200, 700]), 300, 360)
+    x = windows.signals(np.array([1]))[0, 0].numpy()
+    np.testing.assert_allclose(x - x[0], signal[200:500] - signal[200], atol=1e-6)
+    previous = windows.previous(np.array([1]))[0, 0]
+    np.testing.assert_allclose(previous - previous[0], signal[75:375] - signal[75], atol=1e-6)
+    assert np.flatnonzero(windows.near(np.array([1]))[0])[0] == 281 - 200 - 22
+
+
+def test_a_window_near_a_test_fragment_is_refused() -> None:
+    sources.prove("x", [0, 20_000], np.array([10_800]))
+    with pytest.raises(DataError, match=r"lies 9\.0 s from a test fragment"):
+        sources.prove("x", [10_800 + 3600 + 3240], np.array([10_800]))
