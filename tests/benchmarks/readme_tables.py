@@ -79,30 +79,38 @@ def ec57() -> str:
         rows = [seed[key] if key else seed for seed in results["seeds"] if not key or key in seed]
         if rows:
             lines.append(f"| {name} | {' | '.join(_beat_cells(rows))} |")
+    gross = [seed["ec57"]["gross"] for seed in results["seeds"]]
+    ectopic = [f"{_over(gross, kind, 'se')} / {_over(gross, kind, 'ppv')}" for kind in ECTOPIC]
+    lines.append(f"| network, by EC57 from 5:00 on, gross | – | – | {' | '.join(ectopic)} | – |")
     return "\n".join(lines)
 
 
-def _beat_cells(rows: list[dict[str, Any]]) -> list[str]:
-    def figure(*path: str) -> str:
-        values = []
-        for row in rows:
-            value: Any = row
-            for key in path:
-                value = value[key]
-            values.append(100 * value)
-        mean = sum(values) / len(values)
-        if len(values) == 1:
-            return f"{mean:.1f}"
-        sd = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
-        return f"{mean:.1f} ± {sd:.1f}"
+ECTOPIC = ("veb", "sveb")
 
+
+def _beat_cells(rows: list[dict[str, Any]]) -> list[str]:
     return [
-        figure("accuracy"),
-        figure("macro_f1_nsv"),
-        f"{figure('veb', 'se')} / {figure('veb', 'ppv')}",
-        f"{figure('sveb', 'se')} / {figure('sveb', 'ppv')}",
-        figure("sveb", "f1"),
+        _over(rows, "accuracy"),
+        _over(rows, "macro_f1_nsv"),
+        f"{_over(rows, 'veb', 'se')} / {_over(rows, 'veb', 'ppv')}",
+        f"{_over(rows, 'sveb', 'se')} / {_over(rows, 'sveb', 'ppv')}",
+        _over(rows, "sveb", "f1"),
     ]
+
+
+def _over(rows: list[dict[str, Any]], *path: str) -> str:
+    """Mean and deviation in % of what lies at ``path`` in each row."""
+    values = []
+    for row in rows:
+        value: Any = row
+        for key in path:
+            value = value[key]
+        values.append(100 * value)
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return f"{mean:.1f}"
+    sd = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
+    return f"{mean:.1f} ± {sd:.1f}"
 
 
 CIRCUITS = {
@@ -320,7 +328,7 @@ def speed() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     **{
         f"gains_{path.parent.name.replace('-', '_')}": partial(gains, path.parent)
-        for path in MODELS.glob("hsi/*/gains.json")
+        for path in MODELS.glob("hsi/*/gains-residual.json")
     },
     "fragments17": fragments17,
     "ec57": ec57,
