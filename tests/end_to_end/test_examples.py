@@ -59,6 +59,8 @@ def _needs(line: str) -> str:
         return "real"
     if any(word in line for word in ("data verify", "data path", "../shared")):
         return "real"
+    if line.startswith("toolkit ecg stress"):
+        return "real"
     if line.startswith(("toolkit hsi export", "toolkit rl export")):
         return "onnx"
     if line.startswith("toolkit rl render") and "Pendulum" not in line:

@@ -11,6 +11,7 @@ import click
 from toolkit.cli.ecg_annotations import annotation_options, evaluate_annotations
 from toolkit.cli.ecg_compare import compare
 from toolkit.cli.ecg_predict import predict
+from toolkit.cli.ecg_stress import stress
 from toolkit.cli.options import data_dir_option, emit, json_option, run_options, runs_dir_option
 from toolkit.core.errors import ConfigError
 
@@ -188,3 +189,4 @@ def plot(run_name: str, runs_dir: Path, as_json: bool) -> None:
 
 ecg.add_command(predict)
 ecg.add_command(compare)
+ecg.add_command(stress)

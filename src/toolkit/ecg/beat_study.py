@@ -83,6 +83,11 @@ def beat_study(database: Database, config: EcgTrainConfig) -> Study:
     )
 
 
+def judged_names(database: Database, config: EcgTrainConfig) -> Sequence[str]:
+    """The records that a classifier of these settings is tested on, or validated for a fold."""
+    return _split(database, config)[2]
+
+
 def _split(database: Database, config: EcgTrainConfig) -> tuple[Sequence[str], str, Sequence[str]]:
     """Training records, what the other part is called, and its records."""
     names = sorted(database.records)

@@ -14,11 +14,12 @@ from toolkit.core.errors import ConfigError
 from toolkit.core.run import Run
 from toolkit.core.supervised import Problem, Supervised, load_weights, predict
 from toolkit.ecg import database
-from toolkit.ecg.beat_study import beat_study
+from toolkit.ecg.beat_study import beat_study, judged_names
 from toolkit.ecg.config import EcgFinetuneConfig, EcgPretrainConfig, EcgTrainConfig
 from toolkit.ecg.evaluation import BEAT_SCORES
 from toolkit.ecg.figures import draw
 from toolkit.ecg.fragment_study import fragment_study
+from toolkit.ecg.records import Record
 from toolkit.ecg.regression import pretraining
 from toolkit.ecg.study import Floats, Labels, Study
 from toolkit.ecg.transfer import load_encoder
@@ -137,6 +138,16 @@ def evaluate(folder: Path, config: EcgTrainConfig, name: str) -> dict[str, Any]:
             f"this run has no {name} part", where="--split", hint=" or ".join(chosen.parts)
         )
     return _score(chosen, config, load_network(folder, chosen), name)[0]
+
+
+def judged_records(config: EcgTrainConfig) -> dict[str, Record]:
+    """The records that a beat classifier of these settings is tested on.
+
+    Raises:
+        DataError: they are missing or damaged.
+    """
+    found = database.load(config)
+    return {name: found.records[name] for name in judged_names(found, config)}
 
 
 def plot(run: Run, config: EcgTrainConfig) -> None:
