@@ -61,7 +61,7 @@ def _needs(line: str) -> str:
         return "real"
     if line.startswith("toolkit ecg stress"):
         return "real"
-    if line.startswith(("toolkit hsi export", "toolkit rl export")):
+    if line.startswith(("toolkit hsi export", "toolkit rl export", "toolkit ecg export")):
         return "onnx"
     if line.startswith("toolkit rl render") and "Pendulum" not in line:
         return "slow"

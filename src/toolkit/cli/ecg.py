@@ -187,6 +187,27 @@ def plot(run_name: str, runs_dir: Path, as_json: bool) -> None:
     emit({"run": str(run.path), "figures": files}, as_json, lambda: click.echo("\n".join(files)))
 
 
+@ecg.command()
+@click.argument("run_name", metavar="MODEL")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File, .onnx.")
+@runs_dir_option
+@json_option
+def export(run_name: str, out: Path, runs_dir: Path, as_json: bool) -> None:
+    """Write a classifier or an encoder's regression as ONNX; what it gives is compared first.
+
+    MODEL is a run (path, prefix, @last:ecg) or a released model's name. Beats: signal and side
+    features in, probabilities of N, S, V, F, Q out; fragments: mV in, logits out.
+
+    \b
+    Examples:
+      toolkit ecg export ec57 --out ec57.onnx
+    """
+    from toolkit.core.released import find
+    from toolkit.ecg import exporting
+
+    emit(exporting.export(find(run_name, "ecg", runs_dir), out), as_json)
+
+
 ecg.add_command(predict)
 ecg.add_command(compare)
 ecg.add_command(stress)

@@ -21,18 +21,20 @@ _TOLERANCE = 1e-3  # of logits; other kernels add in another order
 def write(
     path: Path,
     model: nn.Module,
-    examples: Sequence[Tensor],
+    examples: Sequence[Tensor | tuple[Tensor, ...]],
     dynamic: Sequence[int],
     facts: Mapping[str, str],
+    inputs: Sequence[str] = ("input",),
 ) -> float:
     """Write ``model`` as ``path`` and return the largest difference that onnxruntime shows.
 
     Args:
         path: of the file.
-        model: in evaluation mode, of one input and one output.
+        model: in evaluation mode, of one output.
         examples: inputs of several sizes; the first one is traced, all are compared.
-        dynamic: axes of the input whose length may vary.
+        dynamic: axes of each input whose length may vary.
         facts: kept as the file's metadata: class names, bands.
+        inputs: their names.
 
     Raises:
         UnavailableError: the packages of extra ``onnx`` are missing.
@@ -40,18 +42,19 @@ def write(
     """
     runtime = _runtime()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of operators that are not used here
-    axes = dict.fromkeys(dynamic, torch.export.Dim.AUTO)
+    given = [one if isinstance(one, tuple) else (one,) for one in examples]
+    axes = tuple(dict.fromkeys(dynamic, torch.export.Dim.AUTO) for _ in inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program: Any = torch.onnx.export(
-            model.eval(), (examples[0],), dynamo=True, dynamic_shapes=(axes,),
-            input_names=["input"], output_names=["output"], verbose=False,
+            model.eval(), given[0], dynamo=True, dynamic_shapes=axes,
+            input_names=list(inputs), output_names=["output"], verbose=False,
         )  # fmt: skip
     proto = program.model_proto
     for key, value in facts.items():
         proto.metadata_props.add(key=key, value=value)
     content: bytes = proto.SerializeToString()
-    worst = _difference(runtime.InferenceSession(content), model, examples)
+    worst = _difference(runtime.InferenceSession(content), model, given, inputs)
     if not worst <= _TOLERANCE:
         what = f"the exported network differs from its source by {worst:.3g}"
         raise CheckFailedError(what, where=str(path), hint="nothing was written; please report it")
@@ -60,9 +63,12 @@ def write(
 
 
 @torch.no_grad()
-def _difference(session: Any, model: nn.Module, examples: Sequence[Tensor]) -> float:
-    found = [session.run(None, {"input": example.numpy()})[0] for example in examples]
-    own = [model(example).numpy() for example in examples]
+def _difference(
+    session: Any, model: nn.Module, examples: Sequence[tuple[Tensor, ...]], names: Sequence[str]
+) -> float:
+    fed = [{name: x.numpy() for name, x in zip(names, example)} for example in examples]
+    found = [session.run(None, one)[0] for one in fed]
+    own = [model(*example).numpy() for example in examples]
     return max(float(np.abs(a - b).max()) for a, b in zip(found, own))
 
 

@@ -73,16 +73,20 @@ def beat_loss(logits_B4: Tensor, label_B: Tensor, smoothing: float) -> Tensor:
 
 def beat_probabilities(logits_B4: Floats) -> Floats:
     """Probabilities (n, 5) of N, S, V, F, Q; Q is never claimed (8 beats to learn it from)."""
-    logits = torch.from_numpy(logits_B4)
-    first, second = logits[:, :3].softmax(dim=1), logits[:, 3].sigmoid()
+    probabilities: Floats = probabilities_of(torch.from_numpy(logits_B4)).numpy()
+    return probabilities
+
+
+def probabilities_of(logits_B4: Tensor) -> Tensor:
+    """As :func:`beat_probabilities`, of and as tensors."""
+    first, second = logits_B4[:, :3].softmax(dim=1), logits_B4[:, 3].sigmoid()
     ventricular = first[:, _VENTRICULAR]
     others = 1 - ventricular
-    fusion_of_rest = (logits[:, _FUSION] - logits[:, _REST]).sigmoid()
+    fusion_of_rest = (logits_B4[:, _FUSION] - logits_B4[:, _REST]).sigmoid()
     supraventricular, rest = second * others, (1 - second) * others
     fusion, normal = fusion_of_rest * rest, (1 - fusion_of_rest) * rest
     columns = [normal, supraventricular, ventricular, fusion, torch.zeros_like(rest)]
-    probabilities: Floats = torch.stack(columns, dim=1).numpy()
-    return probabilities
+    return torch.stack(columns, dim=1)
 
 
 def decide_beats(probabilities: Floats) -> Labels:

@@ -109,7 +109,7 @@ def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
         parts={name: part(chosen) for name, chosen in rows.items()},
         learnt=part(few).examples,
         weights=_class_weights(label[few]),
-        network=lambda: _network(config, len(classes)),
+        network=lambda: fragment_network(config, len(classes)),
         loss=lambda out, target: functional.cross_entropy(
             out, target, label_smoothing=config.label_smoothing
         ),
@@ -137,7 +137,8 @@ def _by_record() -> dict[str, dict[str, Any]]:
     return {"split_by_record": row}
 
 
-def _network(config: EcgTrainConfig, classes: int) -> nn.Module:
+def fragment_network(config: EcgTrainConfig, classes: int) -> nn.Module:
+    """The untrained classifier of fragments."""
     return ConvClassifier(
         Encoder(config.network),
         classes,
