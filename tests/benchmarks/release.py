@@ -1,7 +1,8 @@
 """Turn a finished sweep into a released model: one seed's weights or circuit, all seeds' figures.
 
     python tests/benchmarks/release.py SWEEP_DIR models/APPLICATION/NAME|FILE.json
-    python tests/benchmarks/release.py COMPARISON_DIR FILE.json
+    python tests/benchmarks/release.py COMPARISON_DIR|STRESS_DIR FILE.json
+    python tests/benchmarks/release.py TRANSFER_DIR models/ecg/NAME
 
 Writes config.toml and the weights (of the first seed) or circuits (of the seed whose best one is
 the cheapest: depth, CNOTs, gates), and results.json; the card, README.md, is written by hand around
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from side_by_side import origin
 
 RELEASED = ("model.safetensors", "model.json", "best.json", "hamiltonian.json", "pareto.json")
 COST = ("depth", "cnot", "gates", "error_ha")
@@ -45,6 +47,33 @@ def results(sweep: Path) -> dict[str, Any]:
     }
 
 
+def _made(folder: Path) -> dict[str, Any]:
+    if (folder / "sweep.json").is_file():
+        return results(folder)
+    if (folder / "stress.json").is_file():
+        return stress(folder)
+    ecg = "label_fraction" in json.loads((folder / "result.json").read_text())["rows"][0]
+    return transfer(folder) if ecg else comparison(folder)
+
+
+def stress(folder: Path) -> dict[str, Any]:
+    """The table of a noise stress test with the command and versions that made it."""
+    found = json.loads((folder / "stress.json").read_text())
+    kept = {key: found[key] for key in ("model", "noise", "records", "rows")}
+    return {**origin(), "command": _said(found["command"]), **kept}
+
+
+def transfer(folder: Path) -> dict[str, Any]:
+    """The table of ``ecg compare``, and what its pre-trainings reached by themselves."""
+    report = json.loads((folder / "result.json").read_text())
+    environment = json.loads(next(folder.glob("arms/*/env.json")).read_text())
+    versions = {key: environment[key] for key in ("python", "toolkit", "packages")}
+    trained = sorted(folder.glob("pretrain/*/result.json"))
+    learnt = [_kept(json.loads(path.read_text())) for path in trained]
+    own = {"preset": report["preset"], "pretraining": learnt, "rows": report["rows"]}
+    return {"command": _said(report["command"]), **versions, **own}
+
+
 def comparison(folder: Path) -> dict[str, Any]:
     """The table of a comparison with the command, versions and settings that made it."""
     report = json.loads((folder / "result.json").read_text())
@@ -69,7 +98,7 @@ def _pretraining(path: Path) -> dict[str, Any]:
 def _said(words: list[str]) -> str:
     """The command without what only decides where it runs and how it answers."""
     kept = [word for word in words if word != "--json"]
-    for option in ("--runs-dir", "--workers", "--data-dir"):
+    for option in ("--runs-dir", "--workers", "--data-dir", "--out"):
         while option in kept:
             place = kept.index(option)
             del kept[place : place + 2]
@@ -92,6 +121,13 @@ def _chosen(report: dict[str, Any]) -> Path:
     return runs[costs.index(min(costs))]
 
 
+def _first(folder: Path) -> Path:
+    """The run whose files are released: of a comparison of transfer its first encoder."""
+    if (folder / "sweep.json").is_file():
+        return _chosen(json.loads((folder / "sweep.json").read_text()))
+    return sorted((folder / "pretrain").iterdir())[0]
+
+
 def _summary(points: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Means over seeds: those of the one grid point there is, or by grid point."""
     kept = {
@@ -105,16 +141,14 @@ def main() -> None:
     parser.add_argument("sweep", type=Path)
     parser.add_argument("target", type=Path, help="a model's folder, or a JSON file for figures")
     options = parser.parse_args()
-    is_sweep = (options.sweep / "sweep.json").is_file()
-    made = results(options.sweep) if is_sweep else comparison(options.sweep)
+    made = _made(options.sweep)
     if options.target.suffix == ".json":
         options.target.parent.mkdir(parents=True, exist_ok=True)
         options.target.write_text(json.dumps(made, indent=1) + "\n")
         return
     options.target.mkdir(parents=True, exist_ok=True)
     (options.target / "results.json").write_text(json.dumps(made, indent=1) + "\n")
-    report = json.loads((options.sweep / "sweep.json").read_text())
-    first = _chosen(report)
+    first = _first(options.sweep)
     for name in RELEASED:
         if (first / name).is_file():
             shutil.copy(first / name, options.target / name)

@@ -189,6 +189,27 @@ def test_a_denoised_scene_is_mapped_denoised(scene: Path, tmp_path: Path) -> Non
     assert hashlib.sha256(classes.tobytes()).hexdigest() == result["map_sha256"]
 
 
+def test_a_classifier_of_some_classes_maps_those(scene: Path, tmp_path: Path) -> None:
+    words = ("--scene", scene, "--labels", truth(scene), "--per-class", 5, *SMALL)
+    few = ("--set", "steps=5", "--set", "classes=[1,3]", "--set", "regularise=3")
+    found = answer("hsi", "train", *words, *few, "--runs-dir", tmp_path)
+    assert len(found["classes"]) == 2 and any("2 of 4 classes" in note for note in found["notes"])
+    where = ("--labels", truth(scene), "--out", tmp_path / "maps", "--format", "npy")
+    mapped = answer("hsi", "map", found["run"], scene, *where)
+    classes = np.load(tmp_path / "maps" / "classes.npy")
+    assert set(np.unique(classes)) <= {1, 3} and len(mapped["pixels"]) == 2
+    again = answer("hsi", "evaluate", found["run"])
+    assert again["map_sha256"] == found["map_sha256"]
+    refused(2, "hsi", "train", *words, "--set", "classes=[1,9]", says=("no class has id 9",))
+
+
+def test_a_damaged_configuration_is_no_usage_error(classifier: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(classifier, tmp_path / classifier.name))
+    for content in (b"", b"\xff", b"[split"):
+        (copy / "config.toml").write_bytes(content)
+        refused(4, "hsi", "evaluate", copy, says=("config.toml",))
+
+
 def test_a_disjoint_split_shares_nothing(scene: Path, trunk: Path, tmp_path: Path) -> None:
     words = ("--labels", truth(scene), "--per-class", 3, "--split", "disjoint")
     result = answer("hsi", "finetune", trunk, *words, "--set", "steps=5", "--runs-dir", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def stress(
     out.mkdir(parents=True, exist_ok=True)
     figure = trial.draw(out / "stress.png", rows)
     facts = {"model": model, "noise": how["noise"], "records": sorted(records)}
-    result = {**facts, "figure": str(figure), "rows": rows}
+    result = {**facts, "figure": str(figure), "command": sys.argv[1:], "rows": rows}
     write_json(out / "stress.json", result)
     emit(result, as_json, lambda: _print(model, rows))
 

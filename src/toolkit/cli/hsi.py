@@ -228,7 +228,7 @@ def evaluate(run_name: str, data_dir: Path | None, runs_dir: Path, as_json: bool
     from toolkit.hsi.config import classifier
 
     model = find(run_name, "hsi", runs_dir)
-    config = classifier(model.path)
+    config = classifier(model)
     if data_dir is not None:
         config = config.model_copy(update={"data_dir": data_dir})
     emit({"run": str(model.path), **tasks.evaluate(model.path, config)}, as_json)
@@ -288,8 +288,8 @@ def export(run_name: str, out: Path, runs_dir: Path, as_json: bool) -> None:
     from toolkit.hsi import tasks
     from toolkit.hsi.config import classifier
 
-    folder = find(run_name, "hsi", runs_dir).path
-    emit(tasks.export(folder, classifier(folder), out), as_json)
+    model = find(run_name, "hsi", runs_dir)
+    emit(tasks.export(model.path, classifier(model), out), as_json)
 
 
 @hsi.command()

@@ -16,22 +16,22 @@ def write_maps(options: Mapping[str, Any]) -> dict[str, Any]:
     from toolkit.hsi.maps import map_files
     from toolkit.hsi.maps.map_figures import draw_map
 
-    folder = find(options["run_name"], "hsi", options["runs_dir"]).path
+    model = find(options["run_name"], "hsi", options["runs_dir"])
     names = ("labels", "variable", "labels_variable", "drop_bands", "data_dir")
     how = {name: options[name] for name in names if options[name] is not None}
     scene = scenes.load(options["scene"], **how)
     changed = {"device": options["device"]}
     if options["regularise"] is not None:
         changed["regularise"] = options["regularise"]
-    config = classifier(folder).model_copy(update=changed)
-    found, legend = tasks.class_map(folder, config, scene, for_stderr())
+    config = classifier(model).model_copy(update=changed)
+    found, legend = tasks.class_map(model.path, config, scene, for_stderr())
     out = options["out"]
     files = map_files.write(out, found, legend, options["formats"], scene.georeference)
     files.append(draw_map(out / "map.png", scene, found.classes, found.confidence, legend))
     counts = {name: int((found.classes == k).sum()) for k, name in enumerate(legend.names)}
     unsure = float((found.confidence < 0.5).mean())
     return {
-        "model": str(folder),
+        "model": str(model.path),
         "scene": scene.name,
         "rows": scene.shape[0],
         "columns": scene.shape[1],

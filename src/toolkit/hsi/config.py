@@ -7,8 +7,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from toolkit.core.config import Config, Layer, load, read_toml
+from toolkit.core.config import Config, Layer, load
 from toolkit.core.errors import ConfigError
+from toolkit.core.released import Released
+from toolkit.core.run import Run
 from toolkit.core.supervised import SupervisedConfig
 from toolkit.hsi.network_config import HeadsConfig, NetworkConfig
 from toolkit.hsi.recipes import recipe
@@ -162,18 +164,18 @@ def pretrained(folder: Path) -> Layer:
     return str(folder), {**recipe(config.network.name, "train")[1], **own}
 
 
-def classifier(folder: Path) -> HsiTrainConfig:
-    """The settings of the classifier in ``folder``, fine-tuned or trained from scratch.
+def classifier(model: Run | Released) -> HsiTrainConfig:
+    """The settings of a classifier, fine-tuned or trained from scratch.
 
     Raises:
         ConfigError: it is a pre-trained trunk, which has no classes of its own.
+        RunError: its settings are missing or damaged.
     """
-    path = folder / "config.toml"
-    settings = read_toml(path)
-    if "split" not in settings:
+    settings = model.settings
+    if "artificial" in settings:
         raise ConfigError(
             "a pre-trained trunk has no classes yet",
-            where=str(folder),
-            hint=f"toolkit hsi finetune {folder} --per-class 15",
+            where=str(model.path),
+            hint=f"toolkit hsi finetune {model.path} --per-class 15",
         )
-    return load(HsiFinetuneConfig if "trunk" in settings else HsiTrainConfig, file=path)
+    return model.config(HsiFinetuneConfig if "trunk" in settings else HsiTrainConfig)

@@ -75,6 +75,8 @@ def class_map(
     model.to(resolve_device(config.device))
     scene = _without_noise(scene, config.denoise)
     own = scene.name == about.scene and scene.labels is not None
+    if own and config.classes is not None:
+        scene = scene.only(config.classes)
     train = classification.study(scene, config).train if own and config.regularise else None
     found = evaluation.classify(model, scene, config, train, progress)
     return found.map, Legend.of(about.classes, about.class_ids, scene.colours)
