@@ -116,7 +116,7 @@ def _over(rows: list[dict[str, Any]], *path: str) -> str:
 
 def transfer() -> str:
     """One row for each share of labels: from scratch, on the encoder, and the paired gain."""
-    found = read(RESULTS / "ecg-transfer.json")
+    found = read(MODELS / "ecg" / "encoder-ec57" / "results.json")
     judged = found["rows"][0]["judged_by"]
     head = f"labels used | scratch, {judged}, % | transfer | gain | seeds"
     lines = [f"| {head} |", "|" + "---|" * 5]
@@ -129,7 +129,7 @@ def transfer() -> str:
 
 def regression() -> str:
     """What is hidden, predicted by the network and by what needs no learning: means over seeds."""
-    seeds = read(RESULTS / "ecg-transfer.json")["pretraining"]
+    seeds = read(MODELS / "ecg" / "encoder-ec57" / "results.json")["pretraining"]
     head = "gaps of 0.2 s, DS2 | RMSE, mV | correlation | RMSE within 60 ms of R, mV"
     lines = [f"| {head} | correlation there |", "|" + "---|" * 5]
     for name in seeds[0]["predictors"]:
