@@ -13,6 +13,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -92,7 +93,7 @@ def main() -> None:
         same = slide(model, cube).argmax(-1)[inner] == predict(model, cube).classes[inner]
         print(f"{name}: {100 * same.mean():.3f} % of pixels get the same class")
         ways = {PEER: lambda m=model: slide(m, cube), OURS: lambda m=model: predict(m, scene.cube)}
-        found[name] = compare(ways, PEER, alone)
+        found[name] = compare(ways, PEER, alone, clock=time.process_time)
     sizes = [measure(*size) for size in SIZES]
     if options.out:
         origin = {key: found[NAMES[0]].pop(key) for key in ("command", "versions")}
