@@ -155,6 +155,17 @@ def stress() -> str:
     return "\n".join([*lines, *_commands([found])])
 
 
+def whole() -> str:
+    """CPU seconds from an unlabelled scene of 128 x 128 x 48 to its map."""
+    found = read(RESULTS / "hsi-whole.json")
+    head = "128×128×48, CPU seconds | pre-training | fine-tuning | map | whole"
+    lines = [f"| {head} |", "|" + "---|" * 5]
+    for name, row in found["cpu_s"].items():
+        cells = [f"{row[key]:.0f}" for key in ("pretrain", "finetune", "map", "whole")]
+        lines.append(f"| {name}, {row['kind']} | {' | '.join(cells)} |")
+    return "\n".join([*lines, *_commands([found])])
+
+
 CIRCUITS = {
     "lih4-1.2": "LiH, 1.2 Å, 4 qubits",
     "lih4-2.2": "LiH, 2.2 Å, 4 qubits",
@@ -373,6 +384,10 @@ def speed() -> str:
     notes: list[str] = []
     for path in sorted(RESULTS.glob("bench_*.json")):
         result = read(path)
+        if "networks" in result:
+            lines += _mapping(result)
+            notes += [_sizes(result["sizes"])]
+            continue
         key = next(k for k in result if k.startswith("times_faster_than_"))
         peer = key.removeprefix("times_faster_than_")
         for name, ratio in result[key].items():
@@ -382,6 +397,25 @@ def speed() -> str:
             notes.append(f"Beats classified in a second on one thread: {result['beats_per_s']:,}.")
     lines += ["", *notes]
     return "\n".join(lines)
+
+
+def _mapping(result: dict[str, Any]) -> list[str]:
+    """A row for each network: a whole scene's map, tiles against windows one by one."""
+    peer = "sliding window"
+    ratios = {k: v[f"times_faster_than_{peer}"]["tiles"] for k, v in result["networks"].items()}
+    end = f"`{result['command']}` |"
+    return [f"| map, {name} | {peer} | {ratio:.2f} | {end}" for name, ratio in ratios.items()]
+
+
+def _sizes(sizes: list[dict[str, Any]]) -> str:
+    """Seconds and memory of maps of our network by size of the scene."""
+    own = [one for one in sizes if one["scene"][0] == "residual"]
+    said = [
+        f"{'×'.join(map(str, one['scene'][1:4]))} {one['scene'][4]} {one['seconds']:.0f} s, "
+        f"{one['peak_mb'] / 1024:.2f} GB ({one['cube_mb'] / 1024:.2f} of them the cube)"
+        for one in own
+    ]
+    return f"Mapping, our hyperspectral network, one thread: {'; '.join(said)}.\n"
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -394,6 +428,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "transfer": transfer,
     "regression": regression,
     "stress": stress,
+    "whole": whole,
     "hsi": hsi,
     "ablation": ablation,
     "published_hsi": published_hsi,
