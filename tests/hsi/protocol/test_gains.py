@@ -73,7 +73,7 @@ def test_networks_come_with_what_they_need_and_what_is_set_goes_before_it(tmp_pa
     cells = Comparison(tmp_path, CompareConfig.model_validate_json(text), Silent())._pretrainings()
     assert [(c.config.steps, c.config.artificial.blocks, c.config.batch_size) for c in cells] == [
         (1000, (9,), 4),
-        (6000, (5,), 4),
+        (4000, (5,), 4),
     ]
     text = '{"networks": ["hu2015"], "arms": ["grid"], "pretrain": {"steps": 7}}'
     own = Comparison(tmp_path, CompareConfig.model_validate_json(text), Silent())._pretrainings()
