@@ -102,7 +102,7 @@ def _said(words: list[str]) -> str:
         while option in kept:
             place = kept.index(option)
             del kept[place : place + 2]
-    return "toolkit " + " ".join(kept)
+    return "toolkit " + " ".join(f"'{word}'" if " " in word else word for word in kept)
 
 
 def _kept(seed: dict[str, Any]) -> dict[str, Any]:
