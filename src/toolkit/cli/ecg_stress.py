@@ -35,8 +35,8 @@ def stress(
     """Add noise to a classifier's test records and score what it still finds.
 
     From 5:00 on, two minutes with noise and two without take turns, at signal-to-noise ratios
-    measured as WFDB's nst does. Scores are gross EC57 figures from 5:00 on, with beats found by the
-    detector and with the reference's beats. MODEL is a run of toolkit ecg train on beats, or a
+    close to those of WFDB's nst. Scores are gross EC57 figures from 5:00 on, with beats found by
+    the detector and with the reference's beats. MODEL is a run of toolkit ecg train on beats, or a
     released model.
 
     \b

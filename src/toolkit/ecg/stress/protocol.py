@@ -4,6 +4,10 @@ As nst(1) defines them: the signal's power is that of a sine as high as the QRS 
 to peak, S = P²/8, the noise's is its mean square N over pieces of a second; noise is scaled by a
 so that SNR = 10 log10(S / (a² N)) dB. P is the mean over normal beats within 50 ms of their
 R peak and N that over pieces, the largest and smallest twentieth left out of both.
+
+Two things differ from the program. It measures N on the first five minutes of a noise record, this
+on all that is added, so that gains of recorded noise are not its own to the last digit. And it sets
+offsets anew where a gain changes, so that the signal does not jump there; here it may.
 """
 
 from __future__ import annotations
