@@ -95,6 +95,11 @@ def _check(encoder: EcgPretrainConfig, config: EcgFinetuneConfig) -> None:
         )
         hint = f"toolkit ecg pretrain --preset fragments17 --seed {config.seed}"
         raise ConfigError(what, where=str(config.encoder), hint=hint)
+    if encoder.source != config.source:
+        what = (
+            f"the encoder learnt from {encoder.source} records, this run has {config.source} ones"
+        )
+        raise ConfigError(what, where=str(config.encoder), hint="pre-train on the same source")
     if encoder.leads != config.leads:
         what = (
             f"the encoder reads leads {list(encoder.leads)}, this classifier {list(config.leads)}"

@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.ecg.config import HidingConfig
 from toolkit.ecg.regression.hiding import hide
-from toolkit.ecg.regression.predictors import hold, linear, spline
+from toolkit.ecg.regression.predictors import hold, joined, linear, spline
 
 
 def hidden(target: str, n: int = 200, width: int = 168, fs_hz: float = 120.0, **how: object):
@@ -80,3 +80,11 @@ def test_a_dense_series_is_interpolated_between_single_samples() -> None:
     inside = slice(6, 55)
     error = {p: np.abs(p(x, thin) - x)[0, 0, inside].max() for p in (hold, linear, spline)}
     assert error[spline] < error[linear] < error[hold]
+
+
+def test_a_guide_is_shifted_to_meet_both_ends() -> None:
+    guide = np.sin(T / 3)[None, None].astype(np.float32)
+    x = guide + (0.2 * T + 1).astype(np.float32)
+    found = joined(np.where(HIDDEN, 99.0, x).astype(np.float32), HIDDEN[None], guide)
+    np.testing.assert_allclose(found, x, atol=1e-5)
+    np.testing.assert_array_equal(joined(x, HIDDEN[None], None), linear(x, HIDDEN[None]))

@@ -35,10 +35,36 @@ def test_nothing_of_what_is_hidden_is_seen() -> None:
     torch.testing.assert_close(seen, again)
 
 
+def test_the_beat_before_does_not_show_what_is_hidden() -> None:
+    fast = synthesize(5, minutes=0.5)
+    squeezed = replace(fast, fs_hz=2 * fast.fs_hz)  # beats half a second apart and less
+    part = series(squeezed, ("MLII",))
+    windows = BeatWindows([part])
+    made = HiddenExamples(windows, HidingConfig(), PLAIN)
+    at = np.arange(len(part))
+    at_120 = np.round(part.sample * (morphology.FS_HZ / squeezed.fs_hz)).astype(np.int64)
+    hidden = made.hidden(at, morphology.WIDTH, None)
+    (seen,), _ = made.batch(at, None)
+    covered = 0
+    for i in range(1, len(part)):
+        time = at_120[i] + np.flatnonzero(hidden[i]) - morphology.BEFORE  # in the record
+        inside = time - at_120[i - 1] + morphology.BEFORE
+        inside = inside[inside < morphology.WIDTH]
+        covered += len(inside)
+        assert not seen[i, 2, inside].any()  # only the template is there
+    assert covered > 100
+
+
+def test_before_the_first_beat_comes_an_ordinary_one() -> None:
+    first = BeatWindows(PARTS).previous(np.array([0, len(PARTS[0])]))
+    np.testing.assert_array_equal(first, np.stack([one.template_LT for one in PARTS]))
+
+
 def test_a_beat_that_is_seen_whole_has_the_classifiers_channels() -> None:
-    windows, at = BeatWindows(PARTS), np.arange(len(PARTS[0]) + 3)
+    windows, at = BeatWindows(PARTS), np.arange(1, len(PARTS[0]))
     (signal, _), _ = BeatExamples(PARTS).batch(at, None)
-    torch.testing.assert_close(windows.inputs(windows.signals(at), at), signal)
+    nothing = np.zeros((len(at), morphology.WIDTH), bool)
+    torch.testing.assert_close(windows.inputs(windows.signals(at), at, nothing), signal)
 
 
 def test_the_same_parts_are_hidden_whatever_they_are_asked_with() -> None:
@@ -79,7 +105,8 @@ def test_scores_are_in_millivolts_and_a_perfect_guess_has_no_error() -> None:
     assert found["network"]["near_r"]["correlation"] == pytest.approx(1)
     off = scores.score(made, at, true + 1)["network"]["whole"]["rmse_mv"]
     assert off == pytest.approx(float(PARTS[0].height_mv_L[0]), rel=1e-4)
-    assert set(found) == {"network", "hold", "linear", "spline", "previous beat"}
+    ordinary = {"ordinary beat", "ordinary beat, joined"}
+    assert set(found) == {"network", "hold", "linear", "spline", "previous beat", *ordinary}
     assert set(scores.score(examples(target="upsampling"), at, true)) == set(found) - {
         "previous beat"
     }

@@ -36,6 +36,16 @@ def linear(x_NLT: Floats, hidden_NT: Hidden) -> Floats:
     return out
 
 
+def joined(x_NLT: Floats, hidden_NT: Hidden, guide_NLT: Floats | None) -> Floats:
+    """``guide_NLT`` where samples are hidden, shifted so that it meets what is seen at both ends.
+
+    The shift runs in a straight line between the ends; without a guide that line is the answer.
+    """
+    if guide_NLT is None:
+        return linear(x_NLT, hidden_NT)
+    return linear(x_NLT - guide_NLT, hidden_NT) + guide_NLT
+
+
 def spline(x_NLT: Floats, hidden_NT: Hidden) -> Floats:
     """Natural cubic splines through the visible samples nearby, constant beyond them all."""
     out = x_NLT.copy()

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from toolkit.core.supervised import Indices
 from toolkit.ecg.regression.hiding import Hidden
-from toolkit.ecg.regression.predictors import PREDICTORS
+from toolkit.ecg.regression.predictors import PREDICTORS, joined
 from toolkit.ecg.regression.windows import HiddenExamples
 from toolkit.ecg.study import Floats
 
 NETWORK, PREVIOUS = "network", "previous beat"
+ORDINARY, JOINED = "ordinary beat", "ordinary beat, joined"
 
 
 def score(
@@ -51,6 +52,10 @@ def _guesses(
 ) -> Mapping[str, Floats]:
     guesses = {NETWORK: predicted_BLT}
     guesses |= {name: guess(true_BLT, hidden_BT) for name, guess in PREDICTORS.items()}
+    ordinary = examples.windows.ordinary(at)
+    if ordinary is not None:
+        guesses[ORDINARY] = ordinary
+        guesses[JOINED] = joined(true_BLT, hidden_BT, ordinary)
     previous = examples.windows.previous(at)
     if previous is not None and examples.hiding.target != "upsampling":
         guesses[PREVIOUS] = previous  # of a sparsely seen signal the beat before is sparse too

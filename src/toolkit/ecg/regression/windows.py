@@ -22,7 +22,7 @@ from toolkit.ecg.augmentation import disturbed, random_gain
 from toolkit.ecg.beat_examples import BeatSeries
 from toolkit.ecg.config import AugmentationConfig, HidingConfig
 from toolkit.ecg.regression.hiding import Hidden, hide
-from toolkit.ecg.regression.predictors import linear
+from toolkit.ecg.regression.predictors import joined
 from toolkit.ecg.study import Floats
 
 NEAR_S = 0.06  # around an R peak: where QRS complexes are
@@ -44,11 +44,17 @@ class Windows(Protocol):
     def signals(self, at: Indices) -> Tensor:
         """(B, L, T)."""
 
-    def inputs(self, seen_BLT: Tensor, at: Indices, gain: Tensor | None = None) -> Tensor:
+    def inputs(
+        self, seen_BLT: Tensor, at: Indices, hidden_BT: Hidden, gain: Tensor | None = None
+    ) -> Tensor:
         """What the encoder gets (B, channels, T), the signals ``seen_BLT`` first.
 
-        ``gain`` (B, 1, 1) is what the signals were multiplied by.
+        Nothing of what ``hidden_BT`` hides may show in the other channels. ``gain`` (B, 1, 1) is
+        what the signals were multiplied by.
         """
+
+    def ordinary(self, at: Indices) -> Floats | None:
+        """What such windows of the record mostly look like, (B, L, T); None if unknown."""
 
     def previous(self, at: Indices) -> Floats | None:
         """The beat before in place of this one, (B, L, T); None if the network sees none."""
@@ -63,7 +69,8 @@ class Windows(Protocol):
 class HiddenExamples:
     """``windows`` with parts hidden at random in training, and always the same ones else.
 
-    Hidden samples are straight lines to the network, which then predicts what is to be added.
+    Hidden samples are bridged for the network, which then predicts what is to be added: by the
+    record's ordinary beat, joined to what is seen, or else by straight lines.
     """
 
     def __init__(
@@ -87,8 +94,11 @@ class HiddenExamples:
         seen_BLT = x_BLT
         if generator is not None:  # what is asked for is free of the noise that is added
             seen_BLT = disturbed(x_BLT, self.windows.fs_hz, self.augmentation, generator)
-        bridged = torch.from_numpy(linear(seen_BLT.numpy(), hidden_BT))
-        inputs = self.windows.inputs(bridged, indices, gain)
+        guide_BLT = self.windows.ordinary(indices)
+        if guide_BLT is not None and gain is not None:
+            guide_BLT = guide_BLT * gain.numpy()
+        bridged = torch.from_numpy(joined(seen_BLT.numpy(), hidden_BT, guide_BLT))
+        inputs = self.windows.inputs(bridged, indices, hidden_BT, gain)
         return (inputs,), torch.cat([x_BLT, hidden_B1T.float()], dim=1)
 
     def hidden(self, indices: Indices, width: int, generator: Generator | None) -> Hidden:
@@ -116,8 +126,7 @@ class BeatWindows:
 
     def __init__(self, parts: Sequence[BeatSeries]) -> None:
         self._beats = torch.from_numpy(np.concatenate([one.beats_BLT[one.at] for one in parts]))
-        before = [one.beats_BLT[np.maximum(one.at - 1, 0)] for one in parts]
-        self._before = torch.from_numpy(np.concatenate(before))
+        self._before = torch.from_numpy(np.concatenate([_before(one) for one in parts]))
         self._templates = torch.from_numpy(np.stack([one.template_LT for one in parts]))
         self._owner = np.repeat(np.arange(len(parts)), [len(one) for one in parts])
         self._heights = np.stack([one.height_mv_L for one in parts])
@@ -129,11 +138,19 @@ class BeatWindows:
     def signals(self, at: Indices) -> Tensor:
         return self._beats[torch.from_numpy(at)]
 
-    def inputs(self, seen_BLT: Tensor, at: Indices, gain: Tensor | None = None) -> Tensor:
+    def inputs(
+        self, seen_BLT: Tensor, at: Indices, hidden_BT: Hidden, gain: Tensor | None = None
+    ) -> Tensor:
         template, before = self._templates[self._owner[at]], self._before[torch.from_numpy(at)]
+        shown_B1T = torch.from_numpy(self._shown_before(at, hidden_BT))[:, None]
+        before = torch.where(shown_B1T, template, before)
         if gain is not None:
             template, before = template * gain, before * gain
         return torch.cat([seen_BLT, seen_BLT - template, before - template], dim=1)
+
+    def ordinary(self, at: Indices) -> Floats:
+        found: Floats = self._templates[self._owner[at]].numpy()
+        return found
 
     def previous(self, at: Indices) -> Floats:
         found: Floats = self._before[torch.from_numpy(at)].numpy()
@@ -148,6 +165,29 @@ class BeatWindows:
         heights: Floats = self._heights[self._owner[at]]
         return heights
 
+    def _shown_before(self, at: Indices, hidden_BT: Hidden) -> Hidden:
+        """(B, T) where the window of the beat before shows what is hidden in this one.
+
+        The windows overlap in time when beats come fast. Peaks are known to a sample, hence the
+        neighbours of hidden samples too.
+        """
+        later_B1 = np.round(-self._peaks_s[at, :1] * self.fs_hz)
+        later_B1 = np.where(np.isfinite(later_B1), later_B1, morphology.WIDTH)
+        source_BT = np.arange(morphology.WIDTH) - later_B1.astype(np.int64)
+        found = np.zeros(hidden_BT.shape, bool)
+        for near in (-1, 0, 1):
+            there = (source_BT + near >= 0) & (source_BT + near < morphology.WIDTH)
+            inside = np.clip(source_BT + near, 0, morphology.WIDTH - 1)
+            found |= there & np.take_along_axis(hidden_BT, inside, axis=1)
+        return found
+
+
+def _before(part: BeatSeries) -> Floats:
+    """(n, L, T) the beat before each; before a record's first beat, its ordinary one."""
+    before = part.beats_BLT[np.maximum(part.at - 1, 0)]
+    before[part.at == 0] = part.template_LT
+    return before
+
 
 def _neighbours(rr_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, 2) when the R peaks before and after come, in seconds from the beat's own."""
@@ -155,7 +195,7 @@ def _neighbours(rr_s: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class RecordWindows:
-    """Ten seconds of a record's lead, around their visible median: (B, 1, T) in mV.
+    """Ten seconds of a record's lead, around their median: (B, 1, T) in mV.
 
     Args:
         signals_mv: (samples,) of each record.
@@ -188,8 +228,13 @@ class RecordWindows:
         x_BT = np.stack([self._cut(i, 0) for i in at])
         return torch.from_numpy(x_BT - np.median(x_BT, axis=1, keepdims=True))[:, None]
 
-    def inputs(self, seen_BLT: Tensor, at: Indices, gain: Tensor | None = None) -> Tensor:
+    def inputs(
+        self, seen_BLT: Tensor, at: Indices, hidden_BT: Hidden, gain: Tensor | None = None
+    ) -> Tensor:
         return seen_BLT
+
+    def ordinary(self, at: Indices) -> None:
+        return None
 
     def previous(self, at: Indices) -> Floats:
         """The signal one typical RR interval earlier."""

@@ -22,7 +22,6 @@ from toolkit.ecg.records import Record
 from toolkit.ecg.stress.noise import recorded, synthetic
 from toolkit.ecg.stress.protocol import stressed
 
-SNR_DB = (24.0, 18.0, 12.0, 6.0, 0.0, -6.0)
 _DETECTED, _GIVEN = "detected", "reference_beats"
 _WAYS: Mapping[str, tuple[str, ...]] = {_DETECTED: ("qrs", "veb", "sveb"), _GIVEN: ("veb", "sveb")}
 
