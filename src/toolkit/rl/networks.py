@@ -61,6 +61,8 @@ class EnsembleLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x W + b, of each member its own."""
+        if self.weight.shape[-1] == 1:  # products of matrices take five times as long for one
+            return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
         return torch.baddbmm(self.bias, x, self.weight)
 
 

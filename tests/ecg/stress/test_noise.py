@@ -9,8 +9,10 @@ from scipy import signal
 
 from toolkit.core import rng
 from toolkit.core.errors import DataError
+from toolkit.core.progress import Silent
 from toolkit.ecg.stress.noise import KINDS, recorded, synthetic
 from toolkit.ecg.stress.protocol import noise_power, noisy, qrs_height_mv, stressed
+from toolkit.ecg.stress.trial import stress
 from toolkit.ecg.synthetic import synthesize, write_records
 
 FS_HZ = 360.0
@@ -80,13 +82,18 @@ def test_recorded_noise_wraps_and_is_resampled(tmp_path: Path) -> None:
         text = path.read_bytes().replace(header.stem.encode(), b"em")
         path.with_name("em" + path.suffix).write_bytes(text)
     n = round(70 * FS_HZ)
-    found = recorded(tmp_path, "em", n, FS_HZ)
+    found = recorded(tmp_path, "em").fitted(n, FS_HZ)
     assert found.shape == (2, n)
     period = round(30 * FS_HZ)
     np.testing.assert_allclose(found[:, :period], found[:, period : 2 * period], atol=1e-9)
-    assert recorded(tmp_path, "em", 1000, 250.0).shape == (2, 1000)
+    assert recorded(tmp_path, "em").fitted(1000, 250.0).shape == (2, 1000)
 
 
 def test_a_missing_noise_record_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no noise record bw\.hea"):
-        recorded(tmp_path, "bw", 10, 360)
+        recorded(tmp_path, "bw")
+
+
+def test_a_missing_noise_record_is_missed_before_anything_is_scored(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no noise record em\.hea"):
+        stress(None, {}, str(tmp_path), ["em"], [0.0], Silent())  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -42,8 +43,23 @@ def synthetic(kind: str, n: int, fs_hz: float, generator: Generator) -> Floats:
     return scaled
 
 
-def recorded(folder: Path, kind: str, n: int, fs_hz: float) -> Floats:
-    """The noise record ``folder/kind`` at ``fs_hz``, from its start again where it ends: (2, n).
+class Recorded(NamedTuple):
+    """A noise record of two channels in mV, (2, n) at ``fs_hz``."""
+
+    x: Floats
+    fs_hz: float
+
+    def fitted(self, n: int, fs_hz: float) -> Floats:
+        """(2, n) at ``fs_hz``, from its start again where it ends."""
+        ratio, x = Fraction(fs_hz / self.fs_hz).limit_denominator(1000), self.x
+        if ratio != 1:
+            x = signal.resample_poly(x, ratio.numerator, ratio.denominator, axis=1)
+        wrapped: Floats = np.tile(x, -(-n // x.shape[1]))[:, :n]
+        return wrapped
+
+
+def recorded(folder: Path, kind: str) -> Recorded:
+    """The noise record ``folder/kind``; one channel counts for two.
 
     Raises:
         DataError: there is no such WFDB record, or samples are missing.
@@ -55,12 +71,9 @@ def recorded(folder: Path, kind: str, n: int, fs_hz: float) -> Floats:
     x_LT = record.millivolts(record.leads).astype(np.float64)
     if not np.isfinite(x_LT).all():
         raise DataError("the noise has missing samples", where=str(folder / kind))
-    ratio = Fraction(fs_hz / record.fs_hz).limit_denominator(1000)
-    if ratio != 1:
-        x_LT = signal.resample_poly(x_LT, ratio.numerator, ratio.denominator, axis=1)
-    x_LT = np.resize(x_LT, (_CHANNELS, x_LT.shape[1])) if len(x_LT) < _CHANNELS else x_LT
-    wrapped: Floats = np.tile(x_LT[:_CHANNELS], -(-n // x_LT.shape[1]))[:, :n]
-    return wrapped
+    if len(x_LT) < _CHANNELS:
+        x_LT = np.resize(x_LT, (_CHANNELS, x_LT.shape[1]))
+    return Recorded(x_LT[:_CHANNELS], record.fs_hz)
 
 
 def _band(x: Floats, band_hz: tuple[float, float], fs_hz: float) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,13 @@ def stress(
     Raises:
         DataError: noise records are missing, or no record outlasts EC57's five minutes.
     """
+    source = {kind: _source(noise, kind) for kind in kinds}  # what is missing is missed at once
     rows = [{"noise": None, "snr_db": None, **_scores(model, records, records)}]
     for kind in kinds:
-        made = _noises(records, noise, kind)
+        made = {
+            name: source[kind](i, one.n_samples, one.fs_hz)
+            for i, (name, one) in enumerate(sorted(records.items()))
+        }
         for ratio in snr_db:
             progress.note(f"{kind} at {ratio:g} dB")
             heard = {name: stressed(one, made[name], ratio) for name, one in records.items()}
@@ -59,16 +63,12 @@ def stress(
     return rows
 
 
-def _noises(records: Mapping[str, Record], noise: str, kind: str) -> dict[str, NDArray[np.float64]]:
-    """The same noise at every ratio; another for each record where it is made."""
-    found = {}
-    for i, (name, record) in enumerate(sorted(records.items())):
-        size = record.n_samples, record.fs_hz
-        if noise == "synthetic":
-            found[name] = synthetic(kind, *size, rng.generator(0, f"noise {kind}", i))
-        else:
-            found[name] = recorded(Path(noise), kind, *size)
-    return found
+def _source(noise: str, kind: str) -> Callable[[int, int, float], NDArray[np.float64]]:
+    """Gives noise (2, n) at a sampling rate for the i-th record, the same at every ratio."""
+    if noise == "synthetic":
+        return lambda i, n, fs_hz: synthetic(kind, n, fs_hz, rng.generator(0, f"noise {kind}", i))
+    found = recorded(Path(noise), kind)
+    return lambda i, n, fs_hz: found.fitted(n, fs_hz)
 
 
 def _scores(
