@@ -38,7 +38,8 @@ def export(model: Run | Released, path: Path) -> dict[str, Any]:
 
     Beats: ``signal`` (n, 3·leads, 168) and ``side`` (n, features) as the toolkit computes them, to
     probabilities (n, 5). Fragments: ``input`` (n, 1, 3600) mV around their median, to logits.
-    Regression: ``input`` with hidden samples as straight lines, to signals (n, leads, T).
+    Regression: ``input`` with hidden samples bridged as ``HiddenExamples`` does, to signals
+    (n, leads, T).
 
     Raises:
         RunError: no finished model is there, or it does not fit its settings.

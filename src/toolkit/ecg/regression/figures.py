@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from toolkit.core import plots
 from toolkit.core.run import Run
 from toolkit.core.supervised import Indices
-from toolkit.ecg.regression.predictors import linear
+from toolkit.ecg.regression.predictors import joined
 from toolkit.ecg.regression.windows import HiddenExamples
 from toolkit.ecg.study import Floats
 
@@ -26,7 +26,9 @@ def draw(
     chosen = np.unique(np.linspace(0, len(at) - 1, min(_SHOWN, len(at))).astype(int))
     true_BLT: Floats = examples.windows.signals(at[chosen]).numpy()
     hidden_BT = examples.hidden(at[chosen], true_BLT.shape[-1], None)
-    straight = linear(true_BLT, hidden_BT)
+    ordinary = examples.windows.ordinary(at[chosen])
+    start_BLT = joined(true_BLT, hidden_BT, ordinary)
+    start = "straight line" if ordinary is None else "ordinary beat, joined"
     scale = examples.windows.millivolts(at[chosen])[:, 0]
     lines = -(-len(chosen) // _COLUMNS)
     figure, axes = plots.canvas(plots.WIDTH_IN, 1.5 * lines + 0.4, lines, _COLUMNS)
@@ -39,8 +41,8 @@ def draw(
         ax.plot(time_s, seen * unit, color=plots.INK, lw=0.9, ms=2, marker=marker, label="seen")
         guess = np.where(hidden, predicted_BLT[chosen[row], 0], np.nan)
         ax.plot(time_s, guess * unit, color=plots.PALETTE[1], lw=1.1, label="network")
-        other = np.where(hidden, straight[row, 0], np.nan)
-        ax.plot(time_s, other * unit, color=plots.PALETTE[0], lw=0.8, ls=":", label="straight line")
+        other = np.where(hidden, start_BLT[row, 0], np.nan)
+        ax.plot(time_s, other * unit, color=plots.PALETTE[0], lw=0.8, ls=":", label=start)
         ax.set_title(f"record {names[chosen[row]]}", fontsize=plots.SMALL)
         ax.tick_params(labelsize=plots.SMALL)
     for ax in axes[len(chosen) :]:
@@ -52,7 +54,7 @@ def draw(
         figure,
         run.figures / "predictions.png",
         "Held-out patients, first lead, mV over seconds: hidden samples as the network predicts "
-        "them, as straight lines do, and as they were.",
+        f"them, as it starts from ({start}), and as they were.",
     )
     lines_of = run.metrics
     if len(lines_of) > 1:
