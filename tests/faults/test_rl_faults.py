@@ -171,7 +171,7 @@ IMPOSSIBLE = [
         2,
         ("twin",),
     ),
-    (("Pendulum-v1", "--preset", "sac", "--set", "twin_q.squash=false"), 2, ("twin_q.squash",)),
+    (("Pendulum-v1", "--preset", "sac", "--set", "twin_q.bound=mode"), 2, ("twin_q.bound",)),
     (("Pendulum-v1", "--steps", 0), 2, ("--steps",)),
     (("no_such_module:Walk-v0",), 5, ("no_such_module", "PYTHONPATH")),
 ]

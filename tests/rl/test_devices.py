@@ -17,7 +17,7 @@ CASES = [
     ("acer", "acer.scaled=false"),
     ("sac", "twin_q.policy_delay=1"),
     ("sacx", "twin_q.critic=simba"),
-    ("sacx", "twin_q.squash=false"),
+    ("sacx", "twin_q.bound=mode"),
 ]
 
 

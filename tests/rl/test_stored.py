@@ -28,11 +28,11 @@ FACTS = {
 }
 
 
-def small(squash=False, standardise=True):
+def small(squash=False, standardise=True, bounded=False):
     torch.manual_seed(0)
     standardisation = Standardisation(3, standardise)
     standardisation.update(np.random.default_rng(0).normal(size=(30, 3)))
-    return Policy(SPACES, Actor([3, 8, 8, 1], "relu"), standardisation, squash)
+    return Policy(SPACES, Actor([3, 8, 8, 1], "relu", bounded), standardisation, squash)
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def run(tmp_path):
     return made
 
 
-@pytest.mark.parametrize("squash", [False, True])
+@pytest.mark.parametrize(("squash", "bounded"), [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize("standardise", [False, True])
-def test_a_policy_comes_back_and_acts_to_the_bit_alike(tmp_path, squash, standardise):
-    policy = small(squash, standardise)
+def test_a_policy_comes_back_and_acts_to_the_bit_alike(tmp_path, squash, bounded, standardise):
+    policy = small(squash, standardise, bounded)
     said = save_policy(tmp_path, policy, **FACTS)
     again, about = load_stored(tmp_path)
     rows = torch.randn(20, 3)

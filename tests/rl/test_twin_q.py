@@ -79,7 +79,7 @@ def test_terminal_values_are_the_rewards_alone(critic) -> None:
     for _ in range(600):
         agent.update(batch, random)
     x = torch.from_numpy(batch.observations[:, 0])
-    action = agent._squashed(torch.from_numpy(batch.actions[:, 0]))
+    action = agent.policy.bounded(torch.from_numpy(batch.actions[:, 0]))
     q = agent.critic.eval()(torch.cat([x, action], -1))
     assert (q - torch.from_numpy(batch.rewards[:, 0])).abs().mean() < 0.12
 
@@ -138,8 +138,20 @@ def test_critic_with_batch_normalisation_has_no_target_and_is_judged_by_running_
     assert torch.allclose(agent.value(x), alone, atol=1e-6)
 
 
+@pytest.mark.parametrize("bound", ["mode", "penalty"])
+def test_rewarded_actions_become_the_mode_however_they_are_bounded(bound) -> None:
+    rate = "twin_q.learning_rate=3e-3"
+    agent = made("sacx", f"twin_q.bound={bound}", rate, "discount=0.0")
+    for i in range(150):
+        agent.update(drawn(agent, seed=i), np.random.default_rng(i))
+    mode = agent.actor(torch.zeros(1, 3))[0, 0].item()
+    assert 0.2 < mode < (1.0 if bound == "mode" else 3.0)
+    (acted,) = agent.policy(torch.zeros(1, 3)).detach()
+    assert acted[0].item() == pytest.approx(min(mode, 1.0), abs=1e-6)
+
+
 def test_unsquashed_modes_are_pulled_back_into_the_box() -> None:
-    agent = made("sacx", "twin_q.squash=false", "twin_q.penalty=100", "twin_q.learning_rate=1e-2")
+    agent = made("sacx", "twin_q.bound=penalty", "twin_q.penalty=100", "twin_q.learning_rate=1e-2")
     with torch.no_grad():
         agent.actor.head.bias.fill_(2.0)
     for i in range(100):

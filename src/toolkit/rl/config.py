@@ -87,8 +87,11 @@ class TwinQConfig(Config):
     learning_rate: float = Field(3e-4, gt=0)
     target_share: float = Field(0.005, gt=0, le=1, description="Polyak share of target critics")
     policy_delay: int = Field(1, ge=1, description="critic updates for each one of the actor")
-    squash: bool = Field(True, description="tanh on actions; clipped with a penalty otherwise")
-    penalty: float = Field(0.1, ge=0, description="of modes beyond the box where not squashed")
+    bound: Literal["action", "mode", "penalty"] = Field(
+        "action",
+        description="tanh on drawn actions (SAC); on modes, or a penalty on them: actions clipped",
+    )
+    penalty: float = Field(0.1, ge=0, description="of modes beyond the box where it bounds them")
     target_entropy: float | None = Field(
         None, description="temperature: nats aimed at; minus the number of actions if unset"
     )
@@ -131,8 +134,8 @@ class RlRunConfig(RunConfig):
         spread = self.dispersion
         if self.backbone == "acer" and spread.kind == "temperature":
             raise ValueError("dispersion.kind = temperature needs backbone = twin-q")
-        if spread.kind == "temperature" and not self.twin_q.squash:
-            raise ValueError("dispersion.kind = temperature needs twin_q.squash = true")
+        if spread.kind == "temperature" and self.twin_q.bound != "action":
+            raise ValueError("dispersion.kind = temperature needs twin_q.bound = action")
         if spread.kind == "adaptive" and not spread.floor <= spread.std <= spread.ceiling:
             range_ = f"dispersion.floor = {spread.floor} and ceiling = {spread.ceiling}"
             raise ValueError(f"dispersion.std = {spread.std} is not between {range_}")

@@ -24,17 +24,18 @@ def _in_place(layers: nn.Sequential) -> nn.Sequential:
 
 
 class Actor(nn.Module):
-    """Observations (..., d) to modes (..., a), before any bound on actions."""
+    """Observations (..., d) to modes (..., a), by tanh within (-1, 1) where ``bounded``."""
 
-    def __init__(self, sizes: Sequence[int], activation: str) -> None:
+    def __init__(self, sizes: Sequence[int], activation: str, bounded: bool = False) -> None:
         super().__init__()
+        self.bounded = bounded
         *trunk, self.head = _in_place(mlp(sizes, activation, output_gain=_SMALL))
         self.trunk = nn.Sequential(*trunk)
 
     def forward(self, x: Tensor) -> Tensor:
         """Modes of the action distribution."""
         modes: Tensor = self.head(self.trunk(x))
-        return modes
+        return modes.tanh() if self.bounded else modes
 
 
 class StateValue(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.rl.environments import Spaces
+from toolkit.rl.networks import Actor
 from toolkit.rl.standardisation import Standardisation
 
 
@@ -14,9 +15,9 @@ class Policy(nn.Module):
 
     Args:
         spaces: of the environment.
-        actor: standardised observations (N, d) to modes (N, a), unbounded.
+        actor: standardised observations (N, d) to modes (N, a).
         standardisation: of observations.
-        squash: modes are bounded by tanh; by clipping otherwise.
+        squash: actions are bounded by tanh; by clipping otherwise.
     """
 
     centre: Tensor
@@ -25,7 +26,7 @@ class Policy(nn.Module):
     high: Tensor
 
     def __init__(
-        self, spaces: Spaces, actor: nn.Module, standardisation: Standardisation, squash: bool
+        self, spaces: Spaces, actor: Actor, standardisation: Standardisation, squash: bool
     ) -> None:
         super().__init__()
         self.spaces, self.squash = spaces, squash
@@ -40,7 +41,7 @@ class Policy(nn.Module):
         return self.scaled(self.bounded(self.modes(observations)))
 
     def modes(self, observations: Tensor) -> Tensor:
-        """Modes (N, a) of the distribution of actions, before any bound."""
+        """Modes (N, a) of the distribution of actions, before any bound on actions."""
         modes: Tensor = self.actor(self.standardisation(observations))
         return modes
 

@@ -35,7 +35,8 @@ class About(Config):
     time_limit: int | None = Field(None, description="steps after which an episode is cut")
     hidden: tuple[int, ...] = Field(description="widths of the actor")
     activation: str
-    squash: bool = Field(description="modes are bounded by tanh, not by clipping")
+    squash: bool = Field(description="actions are bounded by tanh, not by clipping")
+    bounded: bool = Field(False, description="modes are bounded by tanh before noise is added")
     standardise: bool = Field(description="observations by running mean and deviation")
     sigma: tuple[float, ...] = Field(
         description="of exploration at the end, each action's mean, in the box [-1, 1]"
@@ -92,6 +93,7 @@ def save_policy(
         hidden=tuple(hidden),
         activation=activation,
         squash=policy.squash,
+        bounded=policy.actor.bounded,
         standardise=policy.standardisation.enabled,
         sigma=tuple(np.asarray(sigma, np.float64).tolist()),
     )
@@ -110,7 +112,7 @@ def load_stored(folder: Path) -> tuple[Policy, About]:
     spaces = about.spaces
     sizes = [spaces.observation_size, *about.hidden, spaces.action_size]
     try:
-        actor = Actor(sizes, about.activation)
+        actor = Actor(sizes, about.activation, about.bounded)
     except ConfigError as error:
         raise RunError(error.what, where=str(folder / ABOUT), hint=error.hint) from error
     standardisation = Standardisation(spaces.observation_size, about.standardise)

@@ -56,7 +56,8 @@ class TwinQ:
         own, size, actions = config.twin_q, spaces.observation_size, spaces.action_size
         self.is_soft = config.dispersion.kind == "temperature"
         with rng.torch_scope(config.seed, "weights"):
-            self.actor = Actor([size, *config.hidden, actions], config.activation).to(device)
+            sizes = [size, *config.hidden, actions]
+            self.actor = Actor(sizes, config.activation, own.bound == "mode").to(device)
             self.critic = critics(own.critic, 2, [size + actions, *own.critic_hidden])
             self.critic = self.critic.eval().to(device)
             self.dispersion = (
@@ -68,7 +69,9 @@ class TwinQ:
         if own.critic != "batch-norm":
             self.target = copy.deepcopy(self.critic).requires_grad_(False)
         standardisation = Standardisation(size, enabled=config.standardise)
-        self.policy = Policy(spaces, self.actor, standardisation, squash=own.squash).to(device)
+        self.policy = Policy(spaces, self.actor, standardisation, squash=own.bound == "action").to(
+            device
+        )
         self.log_temperature = nn.Parameter(torch.zeros((), device=device))
         self.optimizers = self._optimizers()
 
@@ -91,9 +94,6 @@ class TwinQ:
         features = self.actor.trunk(x)
         return self.actor.head(features), self.dispersion(features).clamp(*_LOG_STD)
 
-    def _squashed(self, u: Tensor) -> Tensor:
-        return torch.tanh(u) if self.config.twin_q.squash else u.clamp(-1, 1)
-
     @torch.inference_mode()
     def act(self, x: Floats, noise: Floats) -> Action:
         """u ~ N(μ(x), diag σ(x)²) for standardised observations (N, d)."""
@@ -106,7 +106,7 @@ class TwinQ:
     @torch.inference_mode()
     def value(self, x: Tensor) -> Tensor:
         """Q of the mode: the smaller of two."""
-        action = self._squashed(self.actor(x))
+        action = self.policy.bounded(self.actor(x))
         value: Tensor = self.critic(torch.cat([x, action], -1)).amin(0)
         return value
 
@@ -126,8 +126,8 @@ class TwinQ:
             mode, log_std = self._distribution(x_after)
             u_after = mode + log_std.exp() * noise[0]  # u' ~ π(x')
             bonus = self._entropy(u_after, mode, log_std)  # −τ ln π(a'|x')
-        now = torch.cat([x, self._squashed(u)], -1)
-        after = torch.cat([x_after, self._squashed(u_after)], -1)
+        now = torch.cat([x, self.policy.bounded(u)], -1)
+        after = torch.cat([x_after, self.policy.bounded(u_after)], -1)
         q, q_after = self._both(now, after)
         y = r + self.config.discount * (q_after.amin(0) + bonus).masked_fill(terminated, 0.0)
         critic_loss = 0.5 * (q - y).square().mean(1).sum()
@@ -165,11 +165,11 @@ class TwinQ:
         mode, log_std = self._distribution(x)
         std = log_std.exp() if self.is_soft else log_std.detach().exp()
         u = mode + std * noise
-        q = self.critic(torch.cat([x, self._squashed(u)], -1)).amin(0)
+        q = self.critic(torch.cat([x, self.policy.bounded(u)], -1)).amin(0)
         loss = -q.mean()
         if self.is_soft:
             loss = loss + self._randomness(log_squashed(u, mode, log_std))
-        if not own.squash:
+        if own.bound == "penalty":
             loss = loss + own.penalty * (mode.abs() - 1).clamp(min=0).square().sum(-1).mean()
         descend(self.optimizers["actor"], loss)
         distance = ((m_old - mode.detach()) * torch.exp(-log_std.detach())).square().mean(-1).sqrt()
