@@ -1,7 +1,7 @@
 """Turn a finished sweep into a released model: one seed's weights or circuit, all seeds' figures.
 
     python tests/benchmarks/release.py SWEEP_DIR models/APPLICATION/NAME|FILE.json
-    python tests/benchmarks/release.py COMPARISON_DIR|STRESS_DIR FILE.json
+    python tests/benchmarks/release.py COMPARISON_DIR|STRESS_DIR FILE.json   (of hsi, rl; of ecg)
     python tests/benchmarks/release.py TRANSFER_DIR models/ecg/NAME
 
 Writes config.toml and the weights (of the first seed) or circuits (of the seed whose best one is
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import tomllib
 from pathlib import Path
@@ -52,8 +53,23 @@ def _made(folder: Path) -> dict[str, Any]:
         return results(folder)
     if (folder / "stress.json").is_file():
         return stress(folder)
-    ecg = "label_fraction" in json.loads((folder / "result.json").read_text())["rows"][0]
-    return transfer(folder) if ecg else comparison(folder)
+    report = json.loads((folder / "result.json").read_text())
+    if "axis" in report:
+        return returns(report)
+    return transfer(folder) if "label_fraction" in report["rows"][0] else comparison(folder)
+
+
+def returns(report: dict[str, Any]) -> dict[str, Any]:
+    """The rows of ``rl compare``, with the sweeps whose runs it compared."""
+    sweeps = [Path(word) / "sweep.json" for word in report["command"].split()]
+    known = [json.loads(path.read_text()) for path in sweeps if path.is_file()]
+    env = json.loads((Path(known[0]["cells"][0]["run"]) / "env.json").read_text())
+    versions = {key: env[key] for key in ("python", "toolkit", "packages")}
+    commands = [_said(one["command"]) for one in known]
+    kept = {key: report[key] for key in ("axis", "rows", "improvement")}
+    return (
+        {"command": _said(shlex.split(report["command"])[1:]), "runs": commands} | versions | kept
+    )
 
 
 def stress(folder: Path) -> dict[str, Any]:

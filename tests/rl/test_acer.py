@@ -187,7 +187,7 @@ def test_state_restores_the_coming_updates_bit_for_bit() -> None:
 
 
 def test_geometric_lengths_have_the_wanted_distribution() -> None:
-    agent = Acer(SPACES, settings("acer.geometric=0.5"), CPU)
+    agent = Acer(SPACES, settings("acer.geometric=0.5", "acer.trajectory=8"), CPU)
     batch = drawn(agent, 4000)
     mask = agent._tensors(batch, np.random.default_rng(0))[6].numpy()
     shares = mask.mean(0)

@@ -91,6 +91,7 @@ def test_a_row_has_the_intervals_of_its_seeds(made: Making, compared: Any) -> No
     assert (row["mean"], row["iqm"]) == (38.0, 30.0)
     assert row["sd"] == pytest.approx(np.std(scores, ddof=1))
     assert (row["best_seed"], row["best"]) == (3, 90.0)
+    assert dict(zip(row["seeds"], row["returns"]))[3] == 90.0
     assert (row["final_sigma"], row["steps_per_s"]) == (0.2, 100.0)
     assert (row["steps"], row["trained_s"]) == (2000, 20.0)
 

@@ -22,7 +22,7 @@ def test_presets_are_whole_and_named_after_themselves(name: str) -> None:
     [
         ("dispersion.kind=temperature", "twin-q"),
         ("dispersion.floor=0.5", "not between dispersion.floor"),
-        ("replay.capacity=5", "holds no trajectory"),
+        ("replay.capacity=4", "holds no trajectory"),
         ("discount=1.0", "discount"),
         ("acer.ancor=1", "anchor"),
     ],

@@ -134,7 +134,8 @@ def test_learning_pays_on_a_problem_of_one_step(tmp_path) -> None:
     gymnasium.register("Aim-v0", Aim)
     try:
         sets = ("env=Aim-v0", "updates_per_step=0.5", "acer.actor_rate=3e-3", "batch_size=64")
-        task = tasks.make(settings("acerax", *sets, "dispersion.learning_rate=3e-3"))
+        sigma = ("dispersion.learning_rate=3e-3", "dispersion.alpha=0.3")
+        task = tasks.make(settings("acerax", *sets, *sigma))
         before = task.evaluate(0)["evaluation/return"]
         for i in range(1500):
             task.step(i)

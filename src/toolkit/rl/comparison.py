@@ -83,6 +83,8 @@ class Comparison:
             "sd": float(np.std(scores, ddof=1)) if n > 1 else None,
             "best": float(scores[best]),
             "best_seed": group.histories[best].seed,
+            "seeds": [one.seed for one in group.histories],
+            "returns": scores.tolist(),
             "final_sigma": float(sigmas.mean()) if sigmas.size else None,
             "steps_per_s": float(np.mean(rates)) if rates else None,
         }

@@ -29,7 +29,7 @@ Dispersion = Literal["adaptive", "fixed", "temperature"]
 class ReplayConfig(Config):
     """The memory of what was done."""
 
-    capacity: int = Field(20_000, ge=2, description="rows kept, of all environments together")
+    capacity: int = Field(10_000, ge=2, description="rows kept, of all environments together")
     memory_map: bool = Field(False, description="keep the rows in a file of the run, not in memory")
 
 
@@ -41,9 +41,11 @@ class DispersionConfig(Config):
         description="adaptive: so that replayed actions stay probable; fixed; temperature: SAC's",
     )
     std: float = Field(0.4, gt=0, description="σ at the beginning, or for good where fixed")
-    floor: float = Field(0.1, gt=0, description="adaptive: σ is never below")
+    floor: float = Field(0.05, gt=0, description="adaptive: σ is never below")
     ceiling: float = Field(1.0, gt=0, description="adaptive: σ is never above")
-    alpha: float = Field(0.3, ge=0, description="adaptive: weight of actions against modes")
+    alpha: float = Field(
+        3.0, ge=0, description="adaptive: weight of actions against modes; more keeps σ wider"
+    )
     learning_rate: float = Field(3e-4, gt=0)
     latest: int | None = Field(
         None, ge=1, description="adaptive: rows that σ is learnt from; all of the replay if unset"
@@ -54,7 +56,7 @@ class DispersionConfig(Config):
 class AcerConfig(Config):
     """Actor and V-critic on replayed trajectories (Wawrzyński 2009)."""
 
-    trajectory: int = Field(8, ge=1, description="L: rows that an advantage is estimated from")
+    trajectory: int = Field(4, ge=1, description="L: rows that an advantage is estimated from")
     geometric: float | None = Field(
         None, gt=0, lt=1, description="λ: lengths are drawn with weight λ^l, at most trajectory"
     )
@@ -62,14 +64,14 @@ class AcerConfig(Config):
         "soft", description="of density ratios: b tanh(ρ/b), or min(ρ, b)"
     )
     bound: float = Field(3.0, gt=0, description="b")
-    actor_rate: float = Field(3e-4, gt=0)
+    actor_rate: float = Field(1e-4, gt=0)
     critic_rate: float = Field(1e-3, gt=0)
     target_share: float | None = Field(
         0.02, gt=0, le=1, description="Polyak share of the target critic; none if unset"
     )
     penalty: float = Field(1.0, ge=0, description="β of modes beyond the box")
     anchor: float = Field(
-        0.1, ge=0, description="c: likelihood of replayed modes, which keeps the actor near them"
+        0.05, ge=0, description="c: likelihood of replayed modes, which keeps the actor near them"
     )
     scaled: bool = Field(True, description="divide the actor's advantages by their running RMS")
     clip: float | None = Field(3.0, gt=0, description="bound of the scaled advantages")
@@ -114,10 +116,10 @@ class RlRunConfig(RunConfig):
     reward_scale: float = Field(1.0, gt=0, description="factor of rewards in learning")
     hidden: tuple[int, ...] = Field((256, 256), min_length=1, description="of actor and V-critic")
     activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
-    batch_size: int = Field(256, ge=1)
+    batch_size: int = Field(64, ge=1)
     learning_starts: int = Field(1_000, ge=0, description="steps before the first update")
     random_steps: int = Field(0, ge=0, description="first steps of uniformly random actions")
-    updates_per_step: float = Field(0.1, gt=0, description="c: updates for each environment step")
+    updates_per_step: float = Field(0.4, gt=0, description="c: updates for each environment step")
     updates_growth: float | None = Field(
         None, gt=0, description="c0: after t steps at most round(c0 t) updates a step"
     )
