@@ -4,10 +4,10 @@
     python tests/benchmarks/bench_rl_loop.py --two-seeds
 
 Steps of the environment with their updates once learning began, in alternating rounds of one
-thread's CPU time: preset ``sac`` does an update a step as the peer does, ``acerax`` one in ten
-steps. Then the same without updates, which is what all else costs; with ``--out FILE`` that goes to
-FILE with ``_outside`` before its suffix. ``--two-seeds`` times instead two processes at once
-against one alone, in seconds of the clock: on two cores, and only where nothing else runs.
+thread's CPU time: preset ``sac`` does an update a step as the peer does, ``acerax`` small ones in
+two steps of five. Then the same without updates, which is what all else costs; with ``--out FILE``
+that goes to FILE with ``_outside`` before its suffix. ``--two-seeds`` times instead two processes
+at once against one alone, in seconds of the clock: on two cores, and only where nothing else runs.
 """
 
 from __future__ import annotations

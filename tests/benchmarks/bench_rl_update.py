@@ -2,12 +2,12 @@
 
     python tests/benchmarks/bench_rl_update.py
 
-HalfCheetah's sizes, batches of 256 out of 20 000 random rows, networks of 256-256, one thread, CPU
-time; drawing the batch counts. The naive ACERAX takes the formulas one by one: every network on all
-rows for the advantages, V of rows and of their successors apart, then once more on the first rows,
-a backward pass for each loss, and an Adam that loops over parameters. Its gradients and figures are
-first compared to ours. With ``--out FILE`` the figures of SAC go to FILE, those of ACERAX to FILE
-with ``_acerax`` before its suffix.
+HalfCheetah's sizes, batches of 256 (of ACERAX trajectories of 8) out of 20 000 random rows,
+networks of 256-256, one thread, CPU time; drawing the batch counts. The naive ACERAX takes the
+formulas one by one: every network on all rows for the advantages, V of rows and of their successors
+apart, then once more on the first rows, a backward pass for each loss, and an Adam that loops over
+parameters. Its gradients and figures are first compared to ours. With ``--out FILE`` the figures of
+SAC go to FILE, those of ACERAX to FILE with ``_acerax`` before its suffix.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def settings(preset: str, *sets: str) -> RlRunConfig:
 
 
 def agent_of(preset: str) -> TwinQ | Acer:
-    config, one = settings(preset), np.ones(A, np.float32)
+    config, one = settings(preset, "acer.trajectory=8"), np.ones(A, np.float32)
     kind = Acer if config.backbone == "acer" else TwinQ
     return kind(Spaces(D, -one, one, 1000), config, CPU)
 

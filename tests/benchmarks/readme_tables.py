@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import rl_tables
+
 from toolkit.vqe import published
 
 ROOT = Path(__file__).parents[2]
@@ -432,6 +434,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "hsi": hsi,
     "ablation": ablation,
     "published_hsi": published_hsi,
+    "returns": rl_tables.strong,
+    **{
+        f"rl_{path.parent.name.translate(_PLAIN)}": partial(rl_tables.card, path.parent.name)
+        for path in MODELS.glob("rl/*/results.json")
+    },
     "vqe": vqe,
     "speed": speed,
     **{name.translate(_PLAIN): lambda name=name: card(name) for name in CIRCUITS},

@@ -45,7 +45,29 @@ def results(sweep: Path) -> dict[str, Any]:
         "data": json.loads((first / "data.json").read_text()),
         "summary": _summary(report["summary"]),
         "seeds": [_kept(seed) for seed in seeds],
+        **({"curves": _curves(report)} if "return_mean" in seeds[0] else {}),
     }
+
+
+def _curves(report: dict[str, Any]) -> dict[str, Any]:
+    """What every evaluation of every seed said: steps, mean return of the mode, mean σ."""
+    found = {}
+    for cell in report["cells"]:
+        lines = (Path(cell["run"]) / "metrics.jsonl").read_text().splitlines()
+        rows = [row for row in map(json.loads, lines) if "evaluation/return" in row]
+        keys = {"step": "steps", "evaluation/return": "return", "sigma/mean": "sigma"}
+        found[cell["name"]] = {name: [row[key] for row in rows] for key, name in keys.items()}
+    return found
+
+
+def _returns(report: dict[str, Any]) -> str:
+    """Every return of every evaluation episode of every seed, as CSV."""
+    lines = ["seed,step,episode,return,length"]
+    for cell in report["cells"]:
+        seed = json.loads((Path(cell["run"]) / "result.json").read_text())["seed"]
+        rows = (Path(cell["run"]) / "evaluations.csv").read_text().splitlines()[1:]
+        lines += [f"{seed},{row}" for row in rows]
+    return "\n".join(lines) + "\n"
 
 
 def _made(folder: Path) -> dict[str, Any]:
@@ -168,6 +190,9 @@ def main() -> None:
     for name in RELEASED:
         if (first / name).is_file():
             shutil.copy(first / name, options.target / name)
+    if "curves" in made:
+        report = json.loads((options.sweep / "sweep.json").read_text())
+        (options.target / "returns.csv").write_text(_returns(report))
     config = tomllib.loads((first / "config.toml").read_text())
     kept = {key: value for key, value in config.items() if key not in RUN_ONLY}
     (options.target / "config.toml").write_text(tomli_w.dumps(kept))

@@ -68,7 +68,7 @@ class Acer:
             self.critic = StateValue([size, *config.hidden], config.activation).to(device)
             self.dispersion = dispersion_of(config, size, actions).to(device)
         self.target = self.critic
-        if config.acer.target_share is not None:
+        if config.acer.target_share < 1:
             self.target = copy.deepcopy(self.critic).requires_grad_(False)
         standardisation = Standardisation(size, enabled=config.standardise).to(device)
         self.policy = Policy(spaces, self.actor, standardisation, squash=False).to(device)
@@ -127,7 +127,7 @@ class Acer:
         if self.widener is not None:
             widen(self, self.widener, batch if latest is None else latest)
         if self.target is not self.critic:
-            follow(self.target, self.critic, own.target_share or 1.0)
+            follow(self.target, self.critic, own.target_share)
         distance = away.detach().mean(-1).sqrt()
         return averages(
             value=value, ratio=ratios[:, 0], advantage=d.square(), mode_distance=distance
@@ -140,7 +140,7 @@ class Acer:
             return d
         self.mean_square.lerp_(d.square().mean(), 0.01)
         scaled = d * (self.mean_square + 1e-8).rsqrt()
-        return scaled if own.clip is None else scaled.clamp(-own.clip, own.clip)
+        return scaled.clamp(-own.clip, own.clip)
 
     def _tensors(self, batch: Trajectories, random: np.random.Generator) -> tuple[Tensor, ...]:
         """x, a, m, ln π_old, r, terminated and the mask of a batch, on the device."""

@@ -66,15 +66,15 @@ class AcerConfig(Config):
     bound: float = Field(3.0, gt=0, description="b")
     actor_rate: float = Field(1e-4, gt=0)
     critic_rate: float = Field(1e-3, gt=0)
-    target_share: float | None = Field(
-        0.02, gt=0, le=1, description="Polyak share of the target critic; none if unset"
+    target_share: float = Field(
+        0.02, gt=0, le=1, description="Polyak share of the target critic; 1: V is its own target"
     )
     penalty: float = Field(1.0, ge=0, description="β of modes beyond the box")
     anchor: float = Field(
         0.05, ge=0, description="c: likelihood of replayed modes, which keeps the actor near them"
     )
     scaled: bool = Field(True, description="divide the actor's advantages by their running RMS")
-    clip: float | None = Field(3.0, gt=0, description="bound of the scaled advantages")
+    clip: float = Field(3.0, gt=0, description="bound of the scaled advantages; inf: none")
 
 
 class TwinQConfig(Config):

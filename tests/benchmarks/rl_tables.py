@@ -1,0 +1,69 @@
+"""Tables of returns, from the curves of released policies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.rl.reference import references
+
+MODELS = Path(__file__).parents[2] / "models" / "rl"
+_AT = (50_000, 100_000, 1_000_000)
+_PEERS = ("SAC", "CrossQ")
+
+
+def strong() -> str:
+    """A row for each released policy and budget of steps that its seeds reached."""
+    lines = [
+        f"| environment | preset | steps | seeds | return of the mode | {_heads()} | σ | steps/s |",
+        f"|{'---|' * (7 + len(_PEERS))}",
+    ]
+    for path in sorted(MODELS.glob("*/results.json")):
+        results = json.loads(path.read_text())
+        lines += [_row(results, step) for step in _AT if step in _steps(results)]
+    return "\n".join(lines)
+
+
+def card(name: str) -> str:
+    """Every seed of one released policy: its last evaluation, and the best one on the way."""
+    results = json.loads((MODELS / name / "results.json").read_text())
+    lines = [
+        "| seed | return, 20 episodes | sd over episodes | best evaluation | σ |",
+        "|---|---|---|---|---|",
+    ]
+    for seed, curve in zip(results["seeds"], results["curves"].values()):
+        best = int(np.argmax(curve["return"]))
+        cells = [
+            str(seed["seed"]),
+            f"{seed['return_mean']:.0f}",
+            f"{seed['return_sd']:.0f}",
+            f"{curve['return'][best]:.0f} at {curve['steps'][best]:,}",
+            f"{seed['sigma_mean']:.2f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", "```", results["command"], "```"])
+
+
+def _heads() -> str:
+    return " | ".join(f"{peer}, published (v4)" for peer in _PEERS)
+
+
+def _steps(results: dict[str, Any]) -> set[int]:
+    return set.intersection(*(set(curve["steps"]) for curve in results["curves"].values()))
+
+
+def _row(results: dict[str, Any], step: int) -> str:
+    curves = results["curves"].values()
+    at = [(one["return"][k], one["sigma"][k]) for one in curves for k in [one["steps"].index(step)]]
+    returns, sigmas = np.array(at).T
+    spread = f" ± {returns.std(ddof=1):.0f}" if len(returns) > 1 else ""
+    first = results["seeds"][0]
+    known = {(one.algorithm, one.steps): one.score for one in references(first["env"])}
+    peers = [f"{known[key]:.0f}" if (key := (peer, step)) in known else "–" for peer in _PEERS]
+    pace = np.mean([seed["steps_per_s"] for seed in results["seeds"]])
+    name = first["env"] + (" (as v4)" if "env_args" in first else "")
+    cells = [name, first["preset"], f"{step:,}", str(len(returns)), f"{returns.mean():.0f}{spread}"]
+    return f"| {' | '.join([*cells, *peers, f'{sigmas.mean():.2f}', f'{pace:.0f}'])} |"
