@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ from commands import answer, call, refused, strict_json
 from scipy import signal
 
 from toolkit.ecg.beats import aami_classes
-from toolkit.ecg.prediction import analysis, classification
+from toolkit.ecg.prediction import analysis, classification, pieces
 from toolkit.ecg.prediction.readable import Readable
 from toolkit.ecg.records import Record, read_record
 from toolkit.ecg.synthetic import synthesize
@@ -246,8 +247,8 @@ def test_stretches_of_a_long_record_join(record: Path, monkeypatch: pytest.Monke
     at = notes.sample[aami_classes(notes.symbol) >= 0]
     readable = Readable.of(whole, (0, 1))
     once = classification.classify(model, readable, at)
-    monkeypatch.setattr(classification, "_STRETCH_S", 30.0)
-    monkeypatch.setattr(classification, "_MARGIN_S", 15.0)
+    monkeypatch.setattr(pieces, "_PIECE_S", 30.0)
+    monkeypatch.setattr(pieces, "MARGIN_S", 15.0)
     cut = classification.classify(model, readable, at)
     assert np.isfinite(once).all() and np.isfinite(cut).all()
     assert (once.argmax(axis=1) == cut.argmax(axis=1)).mean() > 0.9
@@ -268,3 +269,34 @@ def test_reference_beats_are_classified_as_in_the_evaluation(record: Path) -> No
     examples = BeatExamples([series(whole, model.config.leads)])
     expected = beat_probabilities(outputs_of(model.network, examples))
     assert np.allclose(found, expected, atol=1e-6)
+
+
+def test_gaps_are_filled_and_written_as_a_record(record: Path, tmp_path: Path) -> None:
+    whole = read_record(record)
+    adu = np.array(whole.signal_adu)
+    adu[round(20 * whole.fs_hz) : round(20.2 * whole.fs_hz)] = np.iinfo(adu.dtype).min
+    adu[round(40 * whole.fs_hz) : round(42 * whole.fs_hz)] = np.iinfo(adu.dtype).min
+    lacking = write_wfdb(tmp_path / "in", replace(whole, signal_adu=adu, annotations=None))
+    words = ("encoder-ec57", lacking, "--task", "regression", "--to-hz", 250, "--out", tmp_path)
+    (found,) = answer("ecg", "predict", *words)["records"]
+    assert found["gaps"] == {"filled": len(whole.leads), "too long": len(whole.leads)}
+    back = read_record(tmp_path / "made" / "made", annotator=None, allow_missing=True)
+    missing = back.signal_adu == np.iinfo(back.signal_adu.dtype).min
+    assert back.fs_hz == 250 and missing.sum(axis=0) == pytest.approx(500, abs=2)
+    rows = table(tmp_path / "made" / "gaps.csv")
+    assert [row["outcome"] for row in rows] == 2 * ["filled"] + 2 * ["too long"]
+    assert (tmp_path / "made" / "gaps.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "says"),
+    [
+        ("ec57", ("--to-hz", 250), "--to-hz"),
+        ("ec57", ("--task", "regression"), "encoder-ec57"),
+        ("encoder-ec57", ("--task", "regression", "--abstain", 0.5), "--abstain"),
+    ],
+)
+def test_options_of_the_other_task_are_refused(
+    model: str, option: tuple[Any, ...], says: str, record: Path, tmp_path: Path
+) -> None:
+    refused(2, "ecg", "predict", model, record, "--out", tmp_path, *option, says=(says,))

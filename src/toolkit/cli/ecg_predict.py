@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,11 @@ from toolkit.cli.options import emit, json_option, print_table, runs_dir_option
 
 if TYPE_CHECKING:
     from toolkit.core.errors import ToolkitError
+    from toolkit.ecg.prediction.inputs import InputOptions
+
+Work = Callable[[Path, Path], dict[str, Any]]
+"""From a recording and the folder of folders of results to a summary."""
+Show = Callable[[Mapping[str, Any]], None]
 
 
 @click.command()
@@ -35,6 +40,21 @@ if TYPE_CHECKING:
     metavar="P",
     help="Give no class (Q) to a beat whose class is less probable.",
 )
+@click.option(
+    "--task",
+    type=click.Choice(["classification", "regression"]),
+    default="classification",
+    show_default=True,
+    help="Classify beats, or fill what the signal lacks.",
+)
+@click.option(
+    "--longest",
+    "longest_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Regression: leave longer gaps as they are [default: 0.5].",
+)
+@click.option("--to-hz", type=click.FloatRange(1), help="Regression: sampling frequency to write.")
 @runs_dir_option
 @json_option
 def predict(run_name: str, inputs: tuple[str, ...], out: Path, **options: Any) -> None:
@@ -44,43 +64,75 @@ def predict(run_name: str, inputs: tuple[str, ...], out: Path, **options: Any) -
     without suffix, or a .csv, .npy or .mat file of samples. Each gets a folder below --out:
     annotations (NAME.ann), beats.csv, episodes.csv, report.html. For research, not for diagnosis.
 
+    With --task regression MODEL is an encoder ("toolkit ecg pretrain --target gap"): short gaps
+    (missing, flat or saturated samples) are filled, and the folder holds a WFDB record, gaps.csv
+    and gaps.png.
+
     \b
     Examples:
       toolkit ecg predict ec57 records/syn000 --out OUT
       toolkit ecg predict ec57 records/syn001 --out OUT --abstain 0.8 --json
+      toolkit ecg predict encoder-ec57 records/syn000 --out FILLED --task regression
     """
-    from toolkit.ecg.prediction.classification import load_model
-
-    model = load_model(run_name, options["runs_dir"])
+    prepare = _filling if options["task"] == "regression" else _classifying
+    work, show = prepare(run_name, options)
     _refuse_same_names(inputs)
     results, failures = [], {}
     for text in inputs:
-        outcome = _one(model, Path(text), out, options)
+        outcome = _one(work, Path(text), out)
         if isinstance(outcome, dict):
             results.append(outcome)
             if not options["as_json"]:
-                _show(outcome)
+                show(outcome)
         elif len(inputs) == 1:
             raise outcome
         else:
             failures[text] = outcome
     if options["as_json"]:
         failed = {text: str(error) for text, error in failures.items()}
-        emit({"model": model.name, "records": results, "failed": failed}, as_json=True)
+        emit({"model": run_name, "records": results, "failed": failed}, as_json=True)
     _report_failures(failures, len(inputs))
 
 
-def _one(
-    model: Any, path: Path, out: Path, options: Mapping[str, Any]
-) -> dict[str, Any] | ToolkitError:
-    from toolkit.core.errors import ToolkitError
-    from toolkit.ecg.prediction.inputs import InputOptions
+def _classifying(run_name: str, options: Mapping[str, Any]) -> tuple[Work, Show]:
+    from toolkit.core.errors import ConfigError
+    from toolkit.ecg.prediction.classification import load_model
     from toolkit.ecg.prediction.predict import predict
 
-    said = {name: options[name] for name in ("fs_hz", "unit", "gain", "variable")}
+    for name in ("longest_s", "to_hz"):
+        if options[name] is not None:
+            option = "--" + name.removesuffix("_s").replace("_", "-")
+            raise ConfigError("a classifier fills no gaps", where=option, hint="--task regression")
+    model, said = load_model(run_name, options["runs_dir"]), _said(options)
     how = {name: options[name] for name in ("leads", "abstain")}
+    return (lambda path, out: predict(model, path, out, options=said, **how)), _show
+
+
+def _filling(run_name: str, options: Mapping[str, Any]) -> tuple[Work, Show]:
+    from toolkit.core.errors import ConfigError
+    from toolkit.ecg.filling.fill import load_gap_model
+    from toolkit.ecg.filling.outcome import LONGEST_S, fill_gaps
+
+    if options["abstain"]:
+        what = "gaps are filled without a class"
+        raise ConfigError(what, where="--abstain", hint="--task classification")
+    model, said = load_gap_model(run_name, options["runs_dir"]), _said(options)
+    how = {"leads": options["leads"], "to_hz": options["to_hz"]}
+    how["longest_s"] = options["longest_s"] or LONGEST_S
+    return (lambda path, out: fill_gaps(model, path, out, options=said, **how)), _show_gaps
+
+
+def _said(options: Mapping[str, Any]) -> InputOptions:
+    from toolkit.ecg.prediction.inputs import InputOptions
+
+    return InputOptions(**{k: options[k] for k in ("fs_hz", "unit", "gain", "variable")})
+
+
+def _one(work: Work, path: Path, out: Path) -> dict[str, Any] | ToolkitError:
+    from toolkit.core.errors import ToolkitError
+
     try:
-        return predict(model, path, out, options=InputOptions(**said), **how)
+        return work(path, out)
     except ToolkitError as error:
         return error
 
@@ -119,5 +171,16 @@ def _show(result: Mapping[str, Any]) -> None:
         ),
         *(("warning", text) for text in result["warnings"]),
         ("report", result["files"][-1]),
+    ]
+    print_table(f"{result['record']}, model {result['model']}", ("", ""), rows)
+
+
+def _show_gaps(result: Mapping[str, Any]) -> None:
+    gaps = "  ".join(f"{outcome} {n}" for outcome, n in result["gaps"].items()) or "none"
+    rows = [
+        ("gaps", gaps),
+        ("filled", f"{result['filled_s']} s"),
+        *(("warning", text) for text in result["warnings"]),
+        *(("file", name) for name in result["files"]),
     ]
     print_table(f"{result['record']}, model {result['model']}", ("", ""), rows)

@@ -88,8 +88,33 @@ def analyse(
         ConfigError: there is no such lead.
         DataError: nothing can be read, or there is no R peak in it.
     """
+    signal, sample, warnings = find_beats(recording, wanted, len(model.config.leads))
+    probabilities = classify(model, signal, sample)
+    label, note = _decide(probabilities, abstain)
+    time_s, rr_s = sample / signal.fs_hz, _intervals(sample, signal)
+    found = episodes.find(time_s, label, rr_s)
+    warnings += [*_warnings(signal, sample, label), *_model_warnings(model, signal)]
+    return Analysis(
+        recording, signal, sample, time_s, rr_s, label, probabilities, note, found, warnings
+    )
+
+
+def find_beats(
+    recording: Recording, wanted: Sequence[str], count: int
+) -> tuple[Readable, NDArray[np.int64], list[str]]:
+    """The leads that are read, their R peaks (n,), and what was noticed.
+
+    Args:
+        recording: from :func:`toolkit.ecg.prediction.inputs.read_input`.
+        wanted: leads by name or number, the main one first; empty for a choice.
+        count: leads that the model takes.
+
+    Raises:
+        ConfigError: there is no such lead.
+        DataError: nothing can be read, or there is no R peak in it.
+    """
     record = recording.record
-    columns, warnings = leads.choose(record, wanted, len(model.config.leads))
+    columns, warnings = leads.choose(record, wanted, count)
     signal = Readable.of(record, columns)
     if quality.length(signal.gaps) == signal.n_samples:
         what = f"nothing in {record.name} can be read: {_causes(signal, 0)}"
@@ -99,14 +124,7 @@ def analyse(
         what = f"no R peak found in {record.name}, lead {record.leads[columns[0]]}"
         hint = "check lead, unit and sampling frequency: --lead, --unit, --fs-hz"
         raise DataError(what, where=str(recording.source), hint=hint)
-    probabilities = classify(model, signal, sample)
-    label, note = _decide(probabilities, abstain)
-    time_s, rr_s = sample / signal.fs_hz, _intervals(sample, signal)
-    found = episodes.find(time_s, label, rr_s)
-    warnings += [*_warnings(signal, sample, label), *_model_warnings(model, signal)]
-    return Analysis(
-        recording, signal, sample, time_s, rr_s, label, probabilities, note, found, warnings
-    )
+    return signal, sample, warnings
 
 
 def _decide(

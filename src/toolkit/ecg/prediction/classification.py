@@ -8,8 +8,6 @@ is not judged by the day's, and memory does not grow with the recording.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,20 +20,18 @@ from toolkit.core import supervised, weights
 from toolkit.core.errors import RunError
 from toolkit.core.released import Released, find
 from toolkit.ecg import morphology, rhythm
-from toolkit.ecg.annotations import Annotations
-from toolkit.ecg.beat_examples import BeatExamples, BeatSeries, series
+from toolkit.ecg.beat_examples import BeatExamples, BeatSeries
 from toolkit.ecg.beat_network import BeatNetwork, beat_probabilities
 from toolkit.ecg.beats import CLASSES
 from toolkit.ecg.config import EcgTrainConfig
 from toolkit.ecg.prediction import quality
+from toolkit.ecg.prediction.pieces import FEWEST, beats_of, pieces, with_margin
 from toolkit.ecg.prediction.readable import Readable
 from toolkit.ecg.transfer import classifier
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-_STRETCH_S, _MARGIN_S = 1805.6, 60.0  # the length of MIT-BIH's records; seen on either side
-_FEWEST = 3  # beats of a stretch without which there is no rhythm to compare with
 _AROUND_S = (0.26, 0.45)  # before and after the R peak: what the shape features look at
 _LOST = 0.02  # of a stretch: a second lead unreadable for more is left out of it
 _BATCH = 512
@@ -90,30 +86,23 @@ def classify(model: BeatModel, signal: Readable, at: Indices) -> Floats:
     are near to compare it with.
     """
     found = np.full((len(at), len(CLASSES)), np.nan, np.float32)
-    for start, stop in _stretches(signal):
+    for start, stop in pieces(signal):
         own = np.flatnonzero((at >= start) & (at < stop))
         if len(own):
             found[own] = _classify_stretch(model, signal, at, own, start, stop)
     return found
 
 
-def _stretches(signal: Readable) -> Iterator[tuple[int, int]]:
-    count = max(1, round(signal.n_samples / signal.fs_hz / _STRETCH_S))
-    edges = np.linspace(0, signal.n_samples, count + 1).astype(np.int64).tolist()
-    yield from itertools.pairwise(edges)
-
-
 def _classify_stretch(
     model: BeatModel, signal: Readable, at: Indices, own: Indices, start: int, stop: int
 ) -> Floats:
-    margin = round(_MARGIN_S * signal.fs_hz)
-    low, high = max(0, start - margin), min(signal.n_samples, stop + margin)
+    low, high = with_margin(signal, start, stop)
     rows = np.flatnonzero((at >= low) & (at < high))
     readable = [lead for lead in range(len(signal.columns)) if _is_used(signal, lead, low, high)]
-    if len(rows) < _FEWEST or 0 not in readable:
+    if len(rows) < FEWEST or 0 not in readable:
         return np.full((len(own), len(CLASSES)), np.nan, np.float32)
-    piece = _annotated(signal, model, at[rows] - low, low, high)
-    beats = _with_known_intervals(piece, signal, low)
+    beats = beats_of(signal, len(model.config.leads), at[rows] - low, low, high)
+    beats = _with_known_intervals(beats, signal, low)
     beats = _without_leads(beats, model, set(range(len(model.config.leads))) - set(readable))
     probabilities = _forward(model.network, beats, own - rows[0])
     lost = [quality.touched(_spans(at[own], signal), signal.unreadable[i].all) for i in readable]
@@ -126,14 +115,6 @@ def _is_used(signal: Readable, lead: int, low: int, high: int) -> bool:
     inside = np.clip(signal.unreadable[lead].all, low, high)
     allowed = _LOST if lead else 0.5
     return quality.length(inside) <= allowed * (high - low)
-
-
-def _annotated(signal: Readable, model: BeatModel, at: Indices, low: int, high: int) -> BeatSeries:
-    zeros = np.zeros(len(at), np.int64)
-    beats = Annotations(at, np.full(len(at), "N"), zeros, zeros, zeros, ("",) * len(at))
-    names = tuple(f"part {i}" for i in range(len(model.config.leads)))
-    piece = signal.piece(low, high, names)
-    return series(replace(piece, annotations=beats), names)
 
 
 def _with_known_intervals(beats: BeatSeries, signal: Readable, low: int) -> BeatSeries:

@@ -55,6 +55,10 @@ class Readable:
         """Sampling frequency."""
         return self.record.fs_hz
 
+    def adu_per_mv(self, lead: int) -> float:
+        """Steps of the converter in a millivolt of the lead, negative where it is upside down."""
+        return _adu_per_mv(self.record, self.columns[lead])
+
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Samples ``start`` to ``stop`` in mV: (leads, n), NaN where they cannot be read."""
         adu = self._filled(start, stop)

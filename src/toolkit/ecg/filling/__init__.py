@@ -1,0 +1,1 @@
+"""Gaps of a recording filled by a self-supervised regression."""

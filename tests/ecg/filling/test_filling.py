@@ -1,0 +1,106 @@
+"""Gaps that were made are filled with something like what had been there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit.core.errors import ConfigError
+from toolkit.ecg import morphology
+from toolkit.ecg.filling.fill import ALONE, EDGE, FILLED, LONG, GapModel, fill, load_gap_model
+from toolkit.ecg.filling.outcome import _resampled
+from toolkit.ecg.filling.peaks import expected_peaks, fitted
+from toolkit.ecg.prediction.detection import detect
+from toolkit.ecg.prediction.readable import Readable
+from toolkit.ecg.records import Record
+from toolkit.ecg.synthetic import synthesize
+
+WHOLE = synthesize(0, minutes=1.5)
+MARK = np.iinfo(WHOLE.signal_adu.dtype).min
+
+
+@pytest.fixture(scope="module")
+def model() -> GapModel:
+    return load_gap_model("encoder-ec57", Path("runs"))
+
+
+def lacking(*gaps_s: tuple[float, float], leads: slice = slice(None)) -> Record:
+    adu = np.array(WHOLE.signal_adu)
+    for start_s, stop_s in gaps_s:
+        adu[round(start_s * WHOLE.fs_hz) : round(stop_s * WHOLE.fs_hz), leads] = MARK
+    return replace(WHOLE, signal_adu=adu)
+
+
+def filled(model: GapModel, record: Record, longest_s: float = 0.5):
+    signal = Readable.of(record, tuple(range(len(record.leads))))
+    at = detect(signal.read, signal.n_samples, signal.fs_hz)
+    return fill(model, signal, at, longest_s)
+
+
+def test_hidden_complexes_come_back_nearer_than_a_straight_line(model) -> None:
+    beats = WHOLE.annotations
+    assert beats is not None
+    peaks = beats.sample[beats.symbol == "N"][4:-4:4] / WHOLE.fs_hz
+    record = lacking(*[(peak - 0.1, peak + 0.1) for peak in peaks])
+    found, gaps = filled(model, record)
+    assert {gap.outcome for gap in gaps} == {FILLED}
+    assert len(gaps) == len(peaks) * len(WHOLE.leads) > 20
+    hidden = record.signal_adu[:, 0] == MARK
+    np.testing.assert_array_equal(found.signal_adu[~hidden], WHOLE.signal_adu[~hidden])
+    true, guess = WHOLE.signal_adu[hidden, 0], found.signal_adu[hidden, 0]
+    line = np.interp(np.flatnonzero(hidden), np.flatnonzero(~hidden), WHOLE.signal_adu[~hidden, 0])
+    assert np.square(guess - true, dtype=float).mean() < 0.5 * np.square(line - true).mean()
+
+
+def test_what_cannot_be_filled_stays_missing_and_says_why(model) -> None:
+    record = lacking((0, 0.2), (30, 30.9))
+    found, gaps = filled(model, record)
+    assert [gap.outcome for gap in gaps if gap.column == 0] == [EDGE, LONG]
+    np.testing.assert_array_equal(found.signal_adu, record.signal_adu)
+    alone = filled(model, lacking((0.5, 89.5), (20.0, 20.3)))[1]
+    assert {gap.outcome for gap in alone} <= {ALONE, LONG}
+
+
+def test_only_the_lead_that_lacks_something_is_changed(model) -> None:
+    record = lacking((30, 30.2), leads=slice(1, 2))
+    found, gaps = filled(model, record)
+    assert [(gap.column, gap.outcome) for gap in gaps] == [(1, FILLED)]
+    np.testing.assert_array_equal(found.signal_adu[:, 0], WHOLE.signal_adu[:, 0])
+    assert (found.signal_adu != MARK).all()
+
+
+def test_a_peak_is_expected_only_where_a_long_interval_has_a_gap() -> None:
+    at = np.array([0, 300, 600, 1200, 1500, 1800, 2400, 2700])
+    gap = np.array([[880, 930]])
+    assert expected_peaks(at, gap).tolist() == [900]
+    assert expected_peaks(at, gap + 2000).tolist() == []
+
+
+def test_a_peak_is_fitted_to_what_is_seen_around_it() -> None:
+    shape = np.exp(-(((np.arange(morphology.WIDTH) - 105) / 6.0) ** 2), dtype=np.float32)
+    x = np.zeros((1, 600), np.float32)
+    x[0, 200 : 200 + morphology.WIDTH] = shape
+    hidden = np.zeros(600, bool)
+    hidden[200 + morphology.BEFORE - 12 : 200 + morphology.BEFORE + 12] = True
+    true = 200 + morphology.BEFORE
+    assert fitted(true + 9, x, shape[None], hidden) == pytest.approx(true, abs=1)
+
+
+def test_another_rate_keeps_the_signal_and_what_is_missing() -> None:
+    record = lacking((30, 31))
+    found = _resampled(record, 250.0)
+    assert found.fs_hz == pytest.approx(250) and found.n_samples == 90 * 250
+    lost = found.signal_adu[:, 0] == MARK
+    assert lost.sum() == pytest.approx(250, abs=2) and lost[30 * 250 + 5 : 31 * 250 - 5].all()
+    back = _resampled(found, WHOLE.fs_hz).signal_adu[: WHOLE.n_samples, 0].astype(float)
+    seen = slice(round(40 * WHOLE.fs_hz), round(80 * WHOLE.fs_hz))
+    error = np.sqrt(np.square(back - WHOLE.signal_adu[:, 0])[seen].mean())
+    assert error < 0.05 * np.ptp(WHOLE.signal_adu[seen, 0].astype(float))
+
+
+def test_a_classifier_and_a_regression_of_something_else_are_refused(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="a classifier predicts no signal"):
+        load_gap_model("ec57", tmp_path)
