@@ -28,6 +28,8 @@ NEEDED = {
     "toolkit/models/ecg/encoder-ec57/model.safetensors",
     "toolkit/models/ecg/ec57/model.safetensors",
     "toolkit/models/ecg/ec57/config.toml",
+    "toolkit/models/rl/halfcheetah-sacx/model.json",
+    "toolkit/models/rl/halfcheetah-sacx/model.safetensors",
     "toolkit/models/ecg/fragments17/model.safetensors",
 }
 

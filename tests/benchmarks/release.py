@@ -42,11 +42,17 @@ def results(sweep: Path) -> dict[str, Any]:
         "python": environment["python"],
         "toolkit": environment["toolkit"],
         "packages": environment["packages"],
-        "data": json.loads((first / "data.json").read_text()),
+        **_data(first),
         "summary": _summary(report["summary"]),
         "seeds": [_kept(seed) for seed in seeds],
         **({"curves": _curves(report)} if "return_mean" in seeds[0] else {}),
     }
+
+
+def _data(run: Path) -> dict[str, Any]:
+    """What it learnt from, where that is not an environment."""
+    path = run / "data.json"
+    return {"data": json.loads(path.read_text())} if path.is_file() else {}
 
 
 def _curves(report: dict[str, Any]) -> dict[str, Any]:

@@ -11,20 +11,26 @@ import numpy as np
 from toolkit.rl.reference import references
 
 MODELS = Path(__file__).parents[2] / "models" / "rl"
+RESULTS = Path(__file__).parent / "results"
 _AT = (50_000, 100_000, 1_000_000)
-_PEERS = ("SAC", "CrossQ")
+_PEERS = ("SAC",)
 
 
 def strong() -> str:
-    """A row for each released policy and budget of steps that its seeds reached."""
+    """A row for each sweep, its policy released or not, and budget that its seeds reached."""
     lines = [
-        f"| environment | preset | steps | seeds | return of the mode | {_heads()} | σ | steps/s |",
-        f"|{'---|' * (7 + len(_PEERS))}",
+        f"| environment | preset | steps | seeds | return of the mode | {_heads()} | σ |",
+        f"|{'---|' * (6 + len(_PEERS))}",
     ]
-    for path in sorted(MODELS.glob("*/results.json")):
+    commands = []
+    for path in [
+        *sorted(MODELS.glob("*/results.json")),
+        *sorted(RESULTS.glob("rl-returns-*.json")),
+    ]:
         results = json.loads(path.read_text())
+        commands.append(results["command"])
         lines += [_row(results, step) for step in _AT if step in _steps(results)]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "```", *commands, "```"])
 
 
 def card(name: str) -> str:
@@ -63,7 +69,6 @@ def _row(results: dict[str, Any], step: int) -> str:
     first = results["seeds"][0]
     known = {(one.algorithm, one.steps): one.score for one in references(first["env"])}
     peers = [f"{known[key]:.0f}" if (key := (peer, step)) in known else "–" for peer in _PEERS]
-    pace = np.mean([seed["steps_per_s"] for seed in results["seeds"]])
     name = first["env"] + (" (as v4)" if "env_args" in first else "")
     cells = [name, first["preset"], f"{step:,}", str(len(returns)), f"{returns.mean():.0f}{spread}"]
-    return f"| {' | '.join([*cells, *peers, f'{sigmas.mean():.2f}', f'{pace:.0f}'])} |"
+    return f"| {' | '.join([*cells, *peers, f'{sigmas.mean():.2f}'])} |"
