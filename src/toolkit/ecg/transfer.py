@@ -64,7 +64,8 @@ def classifier(model: Run | Released) -> EcgTrainConfig:
         raise ConfigError(
             "a self-supervised regression has no classes",
             where=str(model.path),
-            hint=f"toolkit ecg finetune {model.path} --preset {settings.get('protocol', 'ec57')}",
+            hint=f"toolkit ecg finetune {model.path} --preset {settings.get('protocol', 'ec57')} "
+            "makes a classifier on it; toolkit ecg predict --task regression fills gaps",
         )
     return model.config(EcgFinetuneConfig if "encoder" in settings else EcgTrainConfig)
 

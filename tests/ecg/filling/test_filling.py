@@ -64,6 +64,14 @@ def test_what_cannot_be_filled_stays_missing_and_says_why(model) -> None:
     assert {gap.outcome for gap in alone} <= {ALONE, LONG}
 
 
+def test_single_missing_samples_are_bridged(model) -> None:
+    record = lacking((30, 30.01))
+    found, gaps = filled(model, record)
+    assert not gaps and (found.signal_adu != MARK).all()
+    lost = record.signal_adu[:, 0] == MARK
+    assert np.abs(found.signal_adu[lost, 0] - WHOLE.signal_adu[lost, 0]).max() < 60
+
+
 def test_only_the_lead_that_lacks_something_is_changed(model) -> None:
     record = lacking((30, 30.2), leads=slice(1, 2))
     found, gaps = filled(model, record)

@@ -89,11 +89,23 @@ def fill(
         at: (n,) R peaks that were found.
         longest_s: a longer gap stays as it is.
     """
-    record = signal.record
-    adu, gaps = np.array(record.signal_adu), []
+    adu, gaps = _bridged(signal), []
     for span in pieces(signal):
         gaps += _fill_piece(model, signal, at, span, longest_s, adu)
-    return replace(record, signal_adu=adu), sorted(gaps, key=lambda gap: gap[1:3])
+    return replace(signal.record, signal_adu=adu), sorted(gaps, key=lambda gap: gap[1:3])
+
+
+def _bridged(signal: Readable) -> NDArray[np.integer]:
+    """All leads (samples, leads); the few samples that are no gap yet are on straight lines."""
+    adu = np.array(signal.record.signal_adu)
+    for column, found in zip(signal.columns, signal.unreadable):
+        missing = adu[:, column] == np.iinfo(adu.dtype).min
+        known, few = np.flatnonzero(~missing), missing.copy()
+        for start, stop in found.all.tolist():
+            few[start:stop] = False
+        values = np.interp(np.flatnonzero(few), known, adu[known, column])
+        adu[few, column] = np.rint(values)
+    return adu
 
 
 def _fill_piece(
@@ -115,11 +127,11 @@ def _fill_piece(
     if len(hidden):
         at = np.sort(np.concatenate([at, hidden]))
         beats = beats_of(signal, leads, at - low, low, high)
-    gaps = []
+    windows, gaps = BeatWindows([beats]), []
     for lead, start, stop in found:
         outcome, owner = _owner(signal, at, start, stop, longest_s)
         if outcome == FILLED:
-            mv_T = _predicted(model, beats, owner, _hidden(signal, int(at[owner])))[lead]
+            mv_T = _predicted(model, windows, owner, _hidden(signal, int(at[owner])))[lead]
             guide = _at(mv_T, (np.arange(start - 1, stop + 1) - at[owner]) / signal.fs_hz)
             _write(adu, signal, lead, start, stop, guide)
         gaps.append(Gap(signal.columns[lead], start, stop, outcome))
@@ -182,10 +194,10 @@ def _missing(signal: Readable, sample: NDArray[np.float64]) -> NDArray[np.bool_]
 
 @torch.no_grad()
 def _predicted(
-    model: GapModel, beats: BeatSeries, owner: int, hidden_BT: NDArray[np.bool_]
+    model: GapModel, windows: BeatWindows, owner: int, hidden_BT: NDArray[np.bool_]
 ) -> Floats:
     """(L, T) in mV: the beat's window with what the network says of its hidden samples."""
-    windows, at = BeatWindows([beats]), np.array([owner])
+    at = np.array([owner])
     x_BLT = windows.signals(at).numpy()
     bridged_BLT = torch.from_numpy(joined(x_BLT, hidden_BT, windows.ordinary(at)))
     said_BLT = model.network(windows.inputs(bridged_BLT, at, hidden_BT)).numpy()
