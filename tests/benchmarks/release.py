@@ -184,6 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sweep", type=Path)
     parser.add_argument("target", type=Path, help="a model's folder, or a JSON file for figures")
+    parser.add_argument("--cell", help="the one whose weights are released, such as seed-1")
     options = parser.parse_args()
     made = _made(options.sweep)
     if options.target.suffix == ".json":
@@ -192,7 +193,7 @@ def main() -> None:
         return
     options.target.mkdir(parents=True, exist_ok=True)
     (options.target / "results.json").write_text(json.dumps(made, indent=1) + "\n")
-    first = _first(options.sweep)
+    first = options.sweep / options.cell if options.cell else _first(options.sweep)
     for name in RELEASED:
         if (first / name).is_file():
             shutil.copy(first / name, options.target / name)

@@ -109,7 +109,9 @@ def test_every_preset_runs(preset: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("critic", ["plain", "layer-norm", "batch-norm", "simba"])
 @pytest.mark.parametrize("kind", ["adaptive", "temperature"])
 def test_every_critic_runs(critic: str, kind: str, tmp_path: Path) -> None:
-    changes = (f"twin_q.critic={critic}", f"dispersion.kind={kind}", "twin_q.policy_delay=2")
+    bound = "action" if kind == "temperature" else "mode"
+    changes = (f"twin_q.critic={critic}", f"dispersion.kind={kind}", f"twin_q.bound={bound}")
+    changes = (*changes, "twin_q.policy_delay=2")
     words = [*running("Pendulum-v1", 60, *changes), "--preset", "sacx", "--runs-dir", tmp_path]
     found = answer(*words)
     assert found["updates"] == 50
