@@ -18,7 +18,8 @@ from side_by_side import origin
 
 from toolkit.core import rng
 from toolkit.ecg.beats import DS2
-from toolkit.ecg.filling.fill import FILLED, fill, load_gap_model
+from toolkit.ecg.filling.fill import FILLED, fill
+from toolkit.ecg.filling.model import load_gap_model
 from toolkit.ecg.prediction.detection import detect
 from toolkit.ecg.prediction.readable import Readable
 from toolkit.ecg.records import Record, read_record

@@ -110,7 +110,7 @@ def _classifying(run_name: str, options: Mapping[str, Any]) -> tuple[Work, Show]
 
 def _filling(run_name: str, options: Mapping[str, Any]) -> tuple[Work, Show]:
     from toolkit.core.errors import ConfigError
-    from toolkit.ecg.filling.fill import load_gap_model
+    from toolkit.ecg.filling.model import load_gap_model
     from toolkit.ecg.filling.outcome import LONGEST_S, fill_gaps
 
     if options["abstain"]:

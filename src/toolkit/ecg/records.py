@@ -80,6 +80,16 @@ class Record:
             raise DataError(what, where=self.name, hint="choose one of its leads by name")
         return found[0]
 
+    def adu_per_mv(self, column: int) -> float:
+        """Steps of the converter in a millivolt, negative where the lead is upside down.
+
+        Raises:
+            DataError: the lead is not a voltage.
+        """
+        ends = np.array([[0], [1000]], np.int32)
+        low, high = self.to_millivolts(ends, [column]).ravel().tolist()
+        return 1000 / (high - low)
+
     def to_millivolts(
         self, adu: NDArray[np.integer], columns: Sequence[int]
     ) -> NDArray[np.float32]:

@@ -10,7 +10,8 @@ import pytest
 
 from toolkit.core.errors import ConfigError
 from toolkit.ecg import morphology
-from toolkit.ecg.filling.fill import ALONE, EDGE, FILLED, LONG, GapModel, fill, load_gap_model
+from toolkit.ecg.filling.fill import ALONE, EDGE, FILLED, LONG, fill
+from toolkit.ecg.filling.model import GapModel, load_gap_model
 from toolkit.ecg.filling.outcome import _resampled
 from toolkit.ecg.filling.peaks import expected_peaks, fitted
 from toolkit.ecg.prediction.detection import detect
@@ -64,6 +65,33 @@ def test_what_cannot_be_filled_stays_missing_and_says_why(model) -> None:
     assert {gap.outcome for gap in alone} <= {ALONE, LONG}
 
 
+def errors(found: Record, start_s: float, stop_s: float) -> tuple[float, float]:
+    """Root mean squares, in adu of the main lead: of what was filled, of a straight line."""
+    lost = slice(round(start_s * WHOLE.fs_hz), round(stop_s * WHOLE.fs_hz))
+    true = WHOLE.signal_adu[lost, 0].astype(float)
+    line = np.linspace(*WHOLE.signal_adu[[lost.start - 1, lost.stop], 0], len(true) + 2)[1:-1]
+    rms = [np.sqrt(np.square(x - true).mean()) for x in (found.signal_adu[lost, 0], line)]
+    return float(rms[0]), float(rms[1])
+
+
+@pytest.mark.parametrize("away_s", [(0, 90), (25, 50)])
+def test_a_lead_that_is_away_for_long_hides_nothing_of_the_other(model, away_s) -> None:
+    record = lacking((30, 30.2), leads=slice(1))
+    begin, end = (round(s * WHOLE.fs_hz) for s in away_s)
+    record.signal_adu[begin:end, 1] = MARK
+    found, gaps = filled(model, record)
+    assert {(gap.column, gap.outcome) for gap in gaps} == {(0, FILLED), (1, LONG)}
+    error, of_line = errors(found, 30, 30.2)
+    assert error < 0.5 * of_line
+
+
+def test_a_long_gap_of_the_main_lead_gets_no_beats(model) -> None:
+    found, gaps = filled(model, lacking((30, 50), (70, 70.2)))
+    assert [gap.outcome for gap in gaps if gap.column == 0] == [LONG, FILLED]
+    error, of_line = errors(found, 70, 70.2)
+    assert error < 0.5 * of_line
+
+
 def test_single_missing_samples_are_bridged(model) -> None:
     record = lacking((30, 30.01))
     found, gaps = filled(model, record)
@@ -83,8 +111,10 @@ def test_only_the_lead_that_lacks_something_is_changed(model) -> None:
 def test_a_peak_is_expected_only_where_a_long_interval_has_a_gap() -> None:
     at = np.array([0, 300, 600, 1200, 1500, 1800, 2400, 2700])
     gap = np.array([[880, 930]])
-    assert expected_peaks(at, gap).tolist() == [900]
-    assert expected_peaks(at, gap + 2000).tolist() == []
+    none = np.empty((0, 2), np.int64)
+    assert expected_peaks(at, gap, none).tolist() == [900]
+    assert expected_peaks(at, gap + 2000, none).tolist() == []
+    assert expected_peaks(at, gap, gap + 100).tolist() == []
 
 
 def test_a_peak_is_fitted_to_what_is_seen_around_it() -> None:

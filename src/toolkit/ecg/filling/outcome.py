@@ -14,7 +14,8 @@ from scipy import signal as signals
 
 from toolkit.core.files import write_atomic, write_json
 from toolkit.ecg.filling import figures
-from toolkit.ecg.filling.fill import FILLED, Gap, GapModel, fill
+from toolkit.ecg.filling.fill import FILLED, Gap, fill
+from toolkit.ecg.filling.model import GapModel
 from toolkit.ecg.prediction import output, page
 from toolkit.ecg.prediction.analysis import find_beats
 from toolkit.ecg.prediction.inputs import InputOptions, read_input
@@ -82,7 +83,7 @@ def fill_gaps(
 
 
 def _table(record: Record, gaps: Sequence[Gap]) -> str:
-    """CSV: lead, first sample, the one after the last, both in seconds, what became of it."""
+    """CSV: lead, first sample of the input, the one after the last, seconds, what became of it."""
     lines = ["lead,start,stop,start_s,stop_s,outcome"]
     for column, start, stop, outcome in gaps:
         times = f"{start / record.fs_hz:.3f},{stop / record.fs_hz:.3f}"

@@ -21,17 +21,19 @@ _SEEN = slice(  # from the P wave to the beginning of the T wave, which moves wi
 )
 
 
-def expected_peaks(at: Indices, gaps: Intervals) -> Indices:
-    """Where peaks belong in an interval of ``at`` that is long and has a gap in it.
+def expected_peaks(at: Indices, short: Intervals, long: Intervals) -> Indices:
+    """Where peaks belong in an interval of ``at`` that is long and has a short gap in it.
 
-    They are evenly spread over it, as many as the intervals without a gap nearby ask for.
+    They are evenly spread over it, as many as the intervals without a gap nearby ask for. What
+    happened in a ``long`` gap is not guessed.
     """
-    interval = np.diff(at)
-    gapped = quality.touched(np.stack([at[:-1], at[1:]], axis=1), gaps)
+    interval, between = np.diff(at), np.stack([at[:-1], at[1:]], axis=1)
+    lost = quality.touched(between, long)
+    gapped = quality.touched(between, short) & ~lost
     guessed = [np.empty(0, np.int64)]
     for i in np.flatnonzero(gapped):
         around = slice(max(0, i - _AROUND), i + _AROUND + 1)
-        near = interval[around][~gapped[around]]
+        near = interval[around][~(gapped | lost)[around]]
         if len(near) and interval[i] > _LONG * np.median(near):
             count = round(float(interval[i] / np.median(near)))
             guessed.append(np.linspace(at[i], at[i + 1], count + 1)[1:-1].round().astype(np.int64))

@@ -36,7 +36,7 @@ class Readable:
             quality.unreadable(
                 np.ascontiguousarray(record.signal_adu[:, column]),
                 record.fs_hz,
-                _adu_per_mv(record, column),
+                record.adu_per_mv(column),
             )
             for column in columns
         ]
@@ -54,10 +54,6 @@ class Readable:
     def fs_hz(self) -> float:
         """Sampling frequency."""
         return self.record.fs_hz
-
-    def adu_per_mv(self, lead: int) -> float:
-        """Steps of the converter in a millivolt of the lead, negative where it is upside down."""
-        return _adu_per_mv(self.record, self.columns[lead])
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Samples ``start`` to ``stop`` in mV: (leads, n), NaN where they cannot be read."""
@@ -106,9 +102,3 @@ def _within(intervals: Intervals, start: int, stop: int) -> list[tuple[int, int]
     """The parts of ``intervals`` between ``start`` and ``stop``, counted from ``start``."""
     inside = intervals[(intervals[:, 1] > start) & (intervals[:, 0] < stop)]
     return [(a, b) for a, b in np.clip(inside - start, 0, stop - start).tolist()]
-
-
-def _adu_per_mv(record: Record, column: int) -> float:
-    ends = np.array([[0], [1000]], np.int32)
-    low, high = record.to_millivolts(ends, [column]).ravel().tolist()
-    return 1000 / (high - low)

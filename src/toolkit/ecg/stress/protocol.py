@@ -79,11 +79,8 @@ def stressed(record: Record, noise_mv: Floats, snr_db: float) -> Record:
         noise = noise_mv[column % len(noise_mv)]
         power = qrs_height_mv(record, column) ** 2 / 8
         scale = np.sqrt(power / noise_power(noise, record.fs_hz) / 10 ** (snr_db / 10))
-        one = np.array([[0], [1]], record.signal_adu.dtype)
-        low, high = record.to_millivolts(one, (column,))[:, 0]
-        adu[:, column] += np.where(where, np.round(scale * noise / (high - low)), 0).astype(
-            np.int64
-        )
+        added = np.round(scale * noise * record.adu_per_mv(column))
+        adu[:, column] += np.where(where, added, 0).astype(np.int64)
     # the lowest value stands for a missing sample
     loud = np.clip(adu, limits.min + 1, limits.max).astype(record.signal_adu.dtype)
     missing = record.signal_adu == limits.min
