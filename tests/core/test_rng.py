@@ -40,6 +40,16 @@ def test_a_torch_scope_seeds_and_leaves_no_trace():
         assert not torch.equal(torch.rand(3), first)
 
 
+def test_torch_scopes_leave_nothing_queued_for_accelerators_that_are_not_in_use():
+    if torch.cuda.is_initialized():
+        pytest.skip("CUDA is in use: nothing waits for it")
+    before = len(torch.cuda._queued_calls), len(torch.xpu._queued_calls)
+    for i in range(3):
+        with rng.torch_scope(1, "layers", i):
+            pass
+    assert (len(torch.cuda._queued_calls), len(torch.xpu._queued_calls)) == before
+
+
 def test_a_torch_scope_restores_after_an_error():
     before = torch.get_rng_state()
     with pytest.raises(ValueError, match="x"), rng.torch_scope(1, "layers"):

@@ -51,13 +51,21 @@ def test_a_crop_lines_up_with_its_targets(scene, crop, patch):
 
 
 def test_flips_turn_a_crop_and_its_targets_alike(scene):
-    chosen = crops(scene, 8, 1, AugmentationConfig(flips=True), blocks=(1,))
+    chosen = crops(scene, 8, 3, AugmentationConfig(flips=True), blocks=(1,))
     numbers = np.arange(40)
     (x_BCHW,), targets_BGHW = chosen.batch(numbers, np.random.default_rng(1))
     (still,), _ = chosen.batch(numbers, None)
     rows, columns = np.unravel_index(targets_BGHW[:, 0].numpy(), (20, 17))  # 1-blocks name pixels
-    assert x_BCHW.permute(0, 2, 3, 1).numpy() == pytest.approx(scene.cube[rows, columns])
+    inner_BHWC = x_BCHW[:, :, 1:-1, 1:-1].permute(0, 2, 3, 1).numpy()
+    assert inner_BHWC == pytest.approx(scene.cube[rows, columns])
     assert any(not np.array_equal(a, b) for a, b in zip(x_BCHW.numpy(), still.numpy()))
+
+
+def test_crops_of_single_pixels_are_not_turned_for_nothing(scene):
+    chosen = crops(scene, 8, 1, AugmentationConfig(flips=True))
+    (x_BCHW,), targets_BGHW = chosen.batch(np.arange(40), np.random.default_rng(1))
+    (still_BCHW,), still_BGHW = chosen.batch(np.arange(40), None)
+    assert x_BCHW.equal(still_BCHW) and targets_BGHW.equal(still_BGHW)
 
 
 def test_a_crop_larger_than_the_scene_ignores_what_is_outside(scene):

@@ -100,7 +100,7 @@ class Supervised:
             problem.groups(),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
-            foreach=True,
+            fused=True,
         )
         self.averaged = self._averaged_model()
 

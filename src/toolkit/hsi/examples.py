@@ -52,7 +52,8 @@ class Pixels:
         x_BHWC = windows(self.cube, rows, columns, self.patch)
         if generator is not None:
             x_BHWC = augment(x_BHWC, self.statistics, self.augmentation, generator)
-            x_BHWC = turned(x_BHWC, generator) if self.augmentation.flips else x_BHWC
+            if self.augmentation.flips and self.patch > 1:
+                x_BHWC = turned(x_BHWC, generator)
         return (channels_first(x_BHWC),), torch.from_numpy(self.targets[indices, None, None])
 
 
@@ -102,21 +103,23 @@ class Crops:
     ) -> tuple[tuple[Tensor, ...], Tensor]:
         """Crops by number, in rows from the upper left; augmented when a generator is given."""
         top, left = np.unravel_index(self._places[indices], self._free)
-        targets = np.stack([self._targets(*place) for place in zip(top, left)])
+        parts = [self._targets[:, r : r + self.crop, c : c + self.crop] for r, c in zip(top, left)]
+        targets = np.stack(parts).astype(np.int64)
         middle, margin = self.crop // 2, self.patch // 2
         side = self.crop + 2 * margin
         x_BHWC = windows(self.cube, top + middle, left + middle, side | 1)[:, :side, :side]
         if generator is not None:
             x_BHWC = augment(x_BHWC, self.statistics, self.augmentation, generator)
-            if self.augmentation.flips:
+            if self.augmentation.flips and self.patch > 1:  # single pixels look the same turned
                 x_BHWC, targets = _turned_together(x_BHWC, targets, generator)
         return (channels_first(x_BHWC),), torch.from_numpy(targets)
 
-    def _targets(self, top: int, left: int) -> Targets:
-        part = self.planes[:, top : top + self.crop, left : left + self.crop]
-        gap = [(0, 0), *((0, self.crop - n) for n in part.shape[1:])]
-        filled = np.pad(part, gap, constant_values=-1).astype(np.int64)
-        return np.where(filled < 0, IGNORED, filled)
+    @cached_property
+    def _targets(self) -> NDArray[np.int32]:
+        """``planes`` as the loss takes them, filled up to a crop where the scene is smaller."""
+        gap = [(0, 0), *((0, max(self.crop - n, 0)) for n in self.planes.shape[1:])]
+        targets = np.where(self.planes < 0, np.int32(IGNORED), self.planes)
+        return np.pad(targets, gap, constant_values=IGNORED)
 
 
 def _turned_together(
