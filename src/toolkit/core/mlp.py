@@ -9,6 +9,7 @@ from typing import Literal
 from torch import nn
 
 from toolkit.core.errors import ConfigError, closest
+from toolkit.core.linear import Linear
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
@@ -58,8 +59,8 @@ def mlp(
     return nn.Sequential(*layers, last)
 
 
-def _linear(n_in: int, n_out: int, gain: float | None) -> nn.Linear:
-    layer = nn.Linear(n_in, n_out)
+def _linear(n_in: int, n_out: int, gain: float | None) -> Linear:
+    layer = Linear(n_in, n_out)
     if gain is not None:
         nn.init.orthogonal_(layer.weight, gain)
         nn.init.zeros_(layer.bias)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from toolkit.core.linear import linear
 from toolkit.core.mlp import mlp
 
 _SMALL = 0.01  # gain of a policy's last layer: modes start near zero
@@ -64,7 +65,8 @@ class EnsembleLinear(nn.Module):
         """x W + b, of each member its own."""
         if self.weight.shape[-1] == 1:  # products of matrices take five times as long for one
             return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
-        return torch.baddbmm(self.bias, x, self.weight)
+        members = zip(x, self.weight.mT, self.bias[:, 0])
+        return torch.stack([linear(*member) for member in members])
 
 
 class EnsembleNorm(nn.Module):

@@ -1,0 +1,60 @@
+"""Linear layers whose large products of matrices oneDNN makes on a CPU, where MKL is slow.
+
+For float32 torch takes MKL, which knows no AVX-512 on AMD's processors: oneDNN takes half the time
+there. torch itself calls it for compiled and half-precision models alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_LARGE = 2**22  # multiplications; below them a call costs more than it saves
+_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # of no public name
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x Wᵀ + b of (..., n_in), (n_out, n_in) and (n_out,): (..., n_out)."""
+    if _ONEDNN is None or x.device.type != "cpu" or x.numel() * weight.shape[0] < _LARGE:
+        return F.linear(x, weight, bias)
+    if x.dtype != torch.float32 or torch.get_float32_matmul_precision() != "highest":
+        return F.linear(x, weight, bias)  # torch takes oneDNN by itself
+    out: Tensor = _Linear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return out
+
+
+class Linear(nn.Linear):
+    """torch's layer by :func:`linear`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x Wᵀ + b."""
+        return linear(x, self.weight, self.bias)
+
+
+class _Linear(torch.autograd.Function):
+    """The product and its gradients, three products of one kind."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        rows = gradient.flatten(0, -2)
+        return (
+            _product(gradient, weight.T) if of_x else None,
+            _product(rows.T, x.flatten(0, -2).T) if of_weight else None,
+            rows.sum(0) if of_bias else None,
+        )
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return out

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from toolkit.core import linear as linear_module
+from toolkit.core.linear import Linear, linear
+
+SHAPES = [(300, 128, 160), (4, 80, 128, 160), (2, 3, 5), (256, 23, 256), (1024, 256, 6)]
+
+
+def parts(*shape: int):
+    torch.manual_seed(0)
+    *rows, n_in, n_out = shape
+    tensors = torch.randn(*rows, n_in), torch.randn(n_out, n_in), torch.randn(n_out)
+    return tuple(tensor.requires_grad_() for tensor in tensors)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_products_and_their_gradients_are_torchs(shape):
+    own, torchs = parts(*shape), parts(*shape)
+    out, expected = linear(*own), F.linear(*torchs)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-4)
+    gradient = torch.randn_like(out)
+    out.backward(gradient)
+    expected.backward(gradient)
+    for mine, theirs in zip(own, torchs):
+        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=2e-3)
+
+
+def test_gradients_that_nobody_wants_are_not_made():
+    x, weight, bias = parts(300, 128, 160)
+    linear(x, weight.detach(), bias.detach()).sum().backward()
+    assert x.grad is not None and weight.grad is None and bias.grad is None
+
+
+def test_weights_may_be_transposed_and_rows_of_a_larger_tensor():
+    _, weight, bias = parts(300, 128, 160)
+    columns = weight.detach().T.contiguous()
+    parted = torch.randn(2, 300, 256)[1, :, :128]
+    torch.testing.assert_close(
+        linear(parted, columns.T, bias), F.linear(parted, weight, bias), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_kinds_of_numbers_are_left_to_torch(dtype):
+    x, weight, bias = (part.detach().to(dtype) for part in parts(300, 128, 160))
+    assert linear(x, weight, bias).equal(F.linear(x, weight, bias))
+
+
+def test_without_onednn_torch_takes_over(monkeypatch):
+    monkeypatch.setattr(linear_module, "_ONEDNN", None)
+    x, weight, bias = parts(300, 128, 160)
+    assert linear(x, weight, bias).equal(F.linear(x, weight, bias))
+
+
+def test_the_layer_has_torchs_weights_by_torchs_names():
+    torch.manual_seed(0)
+    own = Linear(128, 160)
+    torch.manual_seed(0)
+    torchs = nn.Linear(128, 160)
+    own.load_state_dict(torchs.state_dict())
+    x = torch.randn(300, 128)
+    torch.testing.assert_close(own(x), torchs(x), rtol=1e-4, atol=1e-4)
