@@ -1,16 +1,14 @@
-"""Actors and critics; an ensemble of small networks is one batched multiplication a layer."""
+"""Actors and critics."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from toolkit.core.linear import linear
+from toolkit.core.linear import Linear
 from toolkit.core.mlp import mlp
 
 _SMALL = 0.01  # gain of a policy's last layer: modes start near zero
@@ -52,38 +50,8 @@ class StateValue(nn.Module):
         return values[..., 0]
 
 
-class EnsembleLinear(nn.Module):
-    """``members`` linear layers as one: (members, B, n_in) to (members, B, n_out)."""
-
-    def __init__(self, members: int, n_in: int, n_out: int) -> None:
-        super().__init__()
-        bound = 1 / math.sqrt(n_in)  # as of torch's own linear layer
-        self.weight = nn.Parameter(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(members, 1, n_out).uniform_(-bound, bound))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x W + b, of each member its own."""
-        if self.weight.shape[-1] == 1:  # products of matrices take five times as long for one
-            return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
-        members = zip(x, self.weight.mT, self.bias[:, 0])
-        return torch.stack([linear(*member) for member in members])
-
-
-class EnsembleNorm(nn.Module):
-    """Layer normalisation (Ba et al. 2016) with gains and biases of each member's own."""
-
-    def __init__(self, members: int, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(members, 1, width))
-        self.bias = nn.Parameter(torch.zeros(members, 1, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise (members, B, width) over its last axis."""
-        return torch.addcmul(self.bias, F.layer_norm(x, x.shape[-1:]), self.weight)
-
-
-class EnsembleBatchNorm(nn.Module):
-    """Batch renormalisation (Ioffe 2017, arXiv 1702.03275) of each member's own.
+class BatchRenorm(nn.Module):
+    """Batch renormalisation (Ioffe 2017, arXiv 1702.03275) of (B, width).
 
     CrossQ (Bhatt et al. 2024, arXiv 1902.05605) needs it: what a critic is evaluated with later,
     running moments, must already be near what it is trained with. For the first ``warmup`` batches
@@ -94,23 +62,20 @@ class EnsembleBatchNorm(nn.Module):
     variance: Tensor
     seen: Tensor
 
-    def __init__(
-        self, members: int, width: int, momentum: float = 0.01, warmup: int = 100_000
-    ) -> None:
+    def __init__(self, width: int, momentum: float = 0.01, warmup: int = 100_000) -> None:
         super().__init__()
         self.momentum, self.warmup = momentum, warmup
-        self.weight = nn.Parameter(torch.ones(members, 1, width))
-        self.bias = nn.Parameter(torch.zeros(members, 1, width))
-        self.register_buffer("mean", torch.zeros(members, 1, width))
-        self.register_buffer("variance", torch.ones(members, 1, width))
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("variance", torch.ones(width))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (members, B, width) over the batch, or by running moments in evaluation."""
+        """Normalise over the batch, or by running moments in evaluation."""
         if not self.training:
             x = (x - self.mean) * (self.variance + 1e-3).rsqrt()
             return torch.addcmul(self.bias, x, self.weight)
-        variance, mean = torch.var_mean(x, 1, correction=0, keepdim=True)
+        variance, mean = torch.var_mean(x, 0, correction=0)
         scale = (variance + 1e-3).rsqrt()
         x = (x - mean) * scale
         with torch.no_grad():
@@ -126,40 +91,41 @@ class EnsembleBatchNorm(nn.Module):
         return torch.addcmul(self.bias, x * r + d, self.weight)
 
 
-class Plain(nn.Module):
-    """Critics (members, B) of inputs (B, n): linear layers, perhaps normalised, and relu."""
+def _plain(sizes: Sequence[int]) -> nn.Sequential:
+    """Linear layers and relu."""
+    return _in_place(mlp([*sizes, 1]))
 
-    def __init__(
-        self, members: int, sizes: Sequence[int], norm: type[nn.Module] | None = None
-    ) -> None:
-        super().__init__()
-        self.members = members
-        layers: list[nn.Module] = [norm(members, sizes[0])] if norm is EnsembleBatchNorm else []
-        for n_in, n_out in pairwise(sizes):
-            layers += [EnsembleLinear(members, n_in, n_out)]
-            # CrossQ normalises what an activation gives, layer normalisation what it takes
-            if norm is EnsembleBatchNorm:
-                layers += [nn.ReLU(inplace=True), norm(members, n_out)]
-            else:
-                layers += [*([norm(members, n_out)] if norm else []), nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers, EnsembleLinear(members, sizes[-1], 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Q of every member."""
-        values: Tensor = self.layers(x.expand(self.members, *x.shape))
-        return values[..., 0]
+def _layer_normalised(sizes: Sequence[int]) -> nn.Sequential:
+    """The same, normalised before each relu (Ba et al. 2016, arXiv 1607.06450)."""
+    return _in_place(mlp([*sizes, 1], norm="layer"))
+
+
+def _batch_normalised(sizes: Sequence[int]) -> nn.Sequential:
+    """CrossQ's: the input and what each relu gives are normalised."""
+    layers: list[nn.Module] = [BatchRenorm(sizes[0])]
+    for n_in, n_out in pairwise(sizes):
+        layers += [Linear(n_in, n_out), nn.ReLU(inplace=True), BatchRenorm(n_out)]
+    return nn.Sequential(*layers, Linear(sizes[-1], 1))
+
+
+def _simba(sizes: Sequence[int]) -> nn.Sequential:
+    """Residual blocks, normalised before the last layer."""
+    width = sizes[1]
+    blocks = [_Residual(width) for _ in sizes[1:]]
+    return nn.Sequential(Linear(sizes[0], width), *blocks, nn.LayerNorm(width), Linear(width, 1))
 
 
 class _Residual(nn.Module):
     """x + W₂ relu(W₁ LN(x)), four times as wide within (Lee et al. 2024, arXiv 2410.09754)."""
 
-    def __init__(self, members: int, width: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            EnsembleNorm(members, width),
-            EnsembleLinear(members, width, 4 * width),
+            nn.LayerNorm(width),
+            Linear(width, 4 * width),
             nn.ReLU(inplace=True),
-            EnsembleLinear(members, 4 * width, width),
+            Linear(4 * width, width),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -167,29 +133,20 @@ class _Residual(nn.Module):
         return x + y
 
 
-class Simba(nn.Module):
-    """Critics (members, B) of inputs (B, n): residual blocks, normalised before the last layer."""
-
-    def __init__(self, members: int, sizes: Sequence[int]) -> None:
-        super().__init__()
-        self.members = members
-        width = sizes[1]
-        self.layers = nn.Sequential(
-            EnsembleLinear(members, sizes[0], width),
-            *(_Residual(members, width) for _ in sizes[1:]),
-            EnsembleNorm(members, width),
-            EnsembleLinear(members, width, 1),
-        )
+class Critics(nn.ModuleList):
+    """Q-critics (members, B) of inputs (B, n)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Q of every member."""
-        values: Tensor = self.layers(x.expand(self.members, *x.shape))
-        return values[..., 0]
+        return torch.stack([member(x)[..., 0] for member in self])
 
 
-def critics(kind: str, members: int, sizes: Sequence[int]) -> nn.Module:
-    """An ensemble of Q-critics, of ``kind`` as ``twin_q.critic`` names it."""
-    if kind == "simba":
-        return Simba(members, sizes)
-    norm = {"batch-norm": EnsembleBatchNorm, "layer-norm": EnsembleNorm}.get(kind)
-    return Plain(members, sizes, norm)
+def critics(kind: str, members: int, sizes: Sequence[int]) -> Critics:
+    """Q-critics of ``kind`` as ``twin_q.critic`` names it."""
+    makers: dict[str, Callable[[Sequence[int]], nn.Module]] = {
+        "layer-norm": _layer_normalised,
+        "batch-norm": _batch_normalised,
+        "simba": _simba,
+    }
+    make = makers.get(kind, _plain)
+    return Critics(make(sizes) for _ in range(members))
