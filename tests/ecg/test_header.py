@@ -45,6 +45,12 @@ def test_optional_parts_of_fields_are_read() -> None:
     assert (signal.baseline, signal.units, signal.lead) == (-5, "uV", "aVR lead")
 
 
+def test_leads_without_a_name_are_called_by_their_number() -> None:
+    lines = [line.rsplit(" ", 1)[0] for line in SIGNALS]
+    header = parse_header("\n".join((RECORD_LINE, *lines)))
+    assert [signal.lead for signal in header.signals] == ["signal 0", "signal 1"]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -87,7 +93,7 @@ def test_a_header_that_asks_for_182_gib_says_so() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "100.dat 212 200 11 1024 995 -22131 0",
+        "100.dat 212 200 11 1024 995 -22131",
         "100.dat 212",
         "../100.dat 212 200 11 1024 995 -22131 0 MLII",
         "/etc/passwd 212 200 11 1024 995 -22131 0 MLII",

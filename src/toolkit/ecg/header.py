@@ -131,7 +131,7 @@ def parse_header(text: str, source: str = "header") -> Header:
     name, n_leads, fs_hz, n_samples = _record_line(*content[0])
     if len(content) - 1 != n_leads:
         raise damaged(f"{len(content) - 1} signal lines for {n_leads} signals", source)
-    signals = tuple(_signal_line(at, line) for at, line in content[1:])
+    signals = tuple(_signal_line(at, line, n) for n, (at, line) in enumerate(content[1:]))
     header = Header(name, fs_hz, n_samples, signals, comments)
     _check_layout(header, source)
     return header
@@ -152,10 +152,11 @@ def _record_line(at: str, line: str) -> tuple[str, int, float, int]:
     return name, n_leads, fs_hz, _integer(fields[3], "samples per signal", 1, 1 << 32, at)
 
 
-def _signal_line(at: str, line: str) -> SignalSpec:
+def _signal_line(at: str, line: str, number: int) -> SignalSpec:
     fields = line.split(None, 8)
-    if len(fields) < 9:
-        raise damaged(f"signal line has {len(fields)} of 9 fields", at, "name every field and lead")
+    if len(fields) < 8:
+        raise damaged(f"signal line has {len(fields)} of 9 fields", at, "name all but the last")
+    lead = fields[8] if len(fields) > 8 else f"signal {number}"  # as WFDB calls one without name
     storage, calibration = _storage(fields[1], at), _match(_GAIN, fields[2], "gain", at)
     bits = BITS_PER_SAMPLE[int(storage["format"])]
     adc_zero = _integer(fields[4], "ADC zero", -(1 << 31), 1 << 31, at)
@@ -171,7 +172,7 @@ def _signal_line(at: str, line: str) -> SignalSpec:
         adc_zero=adc_zero,
         initial_value=_integer(fields[5], "initial value", -(1 << 31), 1 << 31, at),
         checksum=_integer(fields[6], "checksum", -(1 << 15), (1 << 16) - 1, at) % 65536,
-        lead=fields[8],
+        lead=lead,
     )
 
 
