@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from commands import SMALL, answer, refused, same, spawn
 from PIL import Image
 
 from toolkit.core import weights
+from toolkit.core.files import read_json
 from toolkit.core.run import Run
 
 pytestmark = pytest.mark.usefixtures("quick_baseline")
@@ -56,6 +58,9 @@ def test_a_classifier_takes_the_encoder_over(encoder: Path, synthetic: Path, tmp
     assert shared and all(torch.equal(ours[key], theirs[key]) for key in shared)
     again = answer("ecg", "evaluate", tmp_path / "run")
     assert again["accuracy"] == found["accuracy"]
+    known, pool = (read_json(run / "data.json") for run in (tmp_path / "run", encoder))
+    digest = hashlib.sha256((encoder / "model.safetensors").read_bytes()).hexdigest()
+    assert known["encoder"] == {"sha256": digest, "pool": pool["pool"]}
 
 
 @pytest.mark.parametrize("verb", ["pretrain", "finetune"])

@@ -30,11 +30,25 @@ def read(folder: Path) -> dict[str, Tensor]:
     Raises:
         RunError: they are missing or damaged.
     """
+    content = read_bytes(folder)
+    try:
+        return safetensors.torch.load(content)
+    except (SafetensorError, KeyError, ValueError) as error:
+        where = str(folder / WEIGHTS)
+        raise RunError(f"cannot read the weights: {error}", where=where) from error
+
+
+def read_bytes(folder: Path) -> bytes:
+    """The file of the weights.
+
+    Raises:
+        RunError: it is missing or unreadable.
+    """
     path = folder / WEIGHTS
     try:
-        return safetensors.torch.load(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError as error:
         hint = f"toolkit runs resume {folder}"
         raise RunError("there is no finished model", where=str(path), hint=hint) from error
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except OSError as error:
         raise RunError(f"cannot read the weights: {error}", where=str(path)) from error

@@ -22,7 +22,7 @@ from toolkit.ecg.fragment_study import fragment_study
 from toolkit.ecg.records import Record
 from toolkit.ecg.regression import pretraining
 from toolkit.ecg.study import Floats, Labels, Study
-from toolkit.ecg.transfer import load_encoder
+from toolkit.ecg.transfer import encoder_facts, load_encoder
 
 
 def study(config: EcgTrainConfig) -> Study:
@@ -48,14 +48,15 @@ def build(run: Run, config: RunConfig, ranks: Ranks) -> Supervised:
 def _classification(run: Run, config: EcgTrainConfig, ranks: Ranks) -> Problem:
     """Train the study's network, then score it on the test part."""
     chosen = study(config)
-    if ranks.is_main:
-        run.record_data(chosen.facts)
     with rng.torch_scope(config.seed, "weights"):
         network = chosen.network()
-    rates = {}
+    facts, rates = {**chosen.facts}, {}
     if isinstance(config, EcgFinetuneConfig):
         load_encoder(network, config)
+        facts["encoder"] = encoder_facts(config.encoder)
         rates = {"encoder.": config.encoder_rate}
+    if ranks.is_main:
+        run.record_data(facts)
     return Problem(
         model=network,
         train=chosen.learnt,

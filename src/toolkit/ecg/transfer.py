@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from toolkit.core import weights
 from toolkit.core.config import Layer, load, read_toml
 from toolkit.core.errors import ConfigError
+from toolkit.core.files import read_json
 from toolkit.core.released import Released
 from toolkit.core.run import Run
 from toolkit.core.supervised import load_weights
@@ -50,6 +53,18 @@ def load_encoder(model: nn.Module, config: EcgFinetuneConfig) -> None:
     own = {k: v for k, v in found.items() if k.startswith(_ENCODER)}
     rest = {k: v for k, v in model.state_dict().items() if not k.startswith(_ENCODER)}
     load_weights(model, {**rest, **own})
+
+
+def encoder_facts(folder: Path) -> dict[str, Any]:
+    """Which weights the encoder in ``folder`` has and, of a run, what it learnt them from.
+
+    Raises:
+        RunError: there are none.
+    """
+    content = weights.read_bytes(folder)
+    data = folder / "data.json"
+    pool = read_json(data).get("pool") if data.is_file() else None
+    return {"sha256": hashlib.sha256(content).hexdigest(), "pool": pool}
 
 
 def classifier(model: Run | Released) -> EcgTrainConfig:
