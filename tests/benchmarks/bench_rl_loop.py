@@ -86,14 +86,16 @@ def rate(seed: int) -> float:
 
 
 def measure(options: argparse.Namespace) -> None:
-    ways = {SAC_PEER: theirs(STEPS), **{one: ours(one, STEPS) for one in ("sac", "acerax")}}
+    ways = {SAC_PEER: theirs(STEPS)}
+    for one in ("sac", "acerax"):
+        ways[f"whole loop, {one}"] = ours(one, STEPS)
     found = compare(ways, SAC_PEER, options, time.process_time, steps=STEPS)
     for name, seconds in found["median_s"].items():
         print(f"  {name}: {STEPS / seconds:.0f} steps/s")
     options.out = options.out and options.out.with_stem(f"{options.out.stem}_outside")
     ways = {SAC_PEER: theirs(OUTSIDE_STEPS, 0)}
     for one in ("sac", "acerax"):
-        ways[one] = ours(one, OUTSIDE_STEPS, f"learning_starts={NEVER}")
+        ways[f"loop without updates, {one}"] = ours(one, OUTSIDE_STEPS, f"learning_starts={NEVER}")
     found = compare(ways, SAC_PEER, options, time.process_time, steps=OUTSIDE_STEPS)
     for name, seconds in found["median_s"].items():
         print(f"  {name}: {1e3 * seconds / OUTSIDE_STEPS:.3f} ms a step outside the update")

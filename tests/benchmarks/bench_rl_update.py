@@ -177,14 +177,14 @@ def main() -> None:
     sac = {SAC_PEER: lambda: [model.train(1, BATCH) for _ in range(UPDATES)]}
     for preset in ("sac", "sacx"):
         agent = agent_of(preset)
-        sac[f"ours, {preset}"] = repeated(agent, filled(agent))
+        sac[f"update, {preset}"] = repeated(agent, filled(agent))
     facts = {"updates": UPDATES, "batch": BATCH, "clock": time.process_time}
     report(compare(sac, SAC_PEER, options, **facts)["median_s"])
     ours = agent_of("acerax")
     replay, naive = filled(ours), NaiveAcerax(ours)
     facts["differences"] = check_same(ours, naive, replay)
     options.out = options.out and options.out.with_stem(f"{options.out.stem}_acerax")
-    ways = {NAIVE: repeated(naive, replay), "ours, acerax": repeated(ours, replay)}
+    ways = {NAIVE: repeated(naive, replay), "update, acerax": repeated(ours, replay)}
     report(compare(ways, NAIVE, options, **facts)["median_s"])
 
 

@@ -293,21 +293,33 @@ def _commands(found: list[dict[str, Any]]) -> list[str]:
     return ["", "```", *(one["command"] for one in found), "```"]
 
 
-def _smoothed(found: dict[str, Any]) -> str:
-    """What a table adds to the name of a network whose maps are regularised in space."""
-    return ", smoothed" if found["settings"]["train"].get("regularise") else ""
+def _settings(found: dict[str, Any]) -> str:
+    """What a table adds to the name of a network that a comparison set up otherwise."""
+    own, said = found["settings"]["train"], []
+    if (stages := len(own["network"]["residual"]["channels"])) != 2:
+        said.append(f"{stages} stage{'s' * (stages > 1)}")
+    if (heads := own.get("heads", {}).get("count", 1)) > 1:
+        said.append(f"{heads} heads")
+    if own.get("regularise"):
+        said.append("smoothed")
+    if share := re.search(r"finetune\.trunk_rate=(\S+)", found["command"]):
+        said.append(f"trunk's rate × {share[1]}")
+    return "".join(f", {one}" for one in said)
 
 
 def _pretraining(row: dict[str, Any], found: dict[str, Any]) -> str:
     if row["arm"] in ("scratch", "svm"):
         return "–"
-    own = found["pretraining"][f"{row['network']}-{row['arm']}"]
-    return f"{own['steps']} steps, side {', '.join(map(str, own['blocks']))}"
+    name = f"{row['network']}-{row['arm']}"
+    own = found["pretraining"][name]
+    share = found.get("training", {}).get(name, {}).get("trunk_rate", 1)
+    slower = "" if share == 1 else f"; trunk's rate × {share:g}"
+    return f"{own['steps']} steps, side {', '.join(map(str, own['blocks']))}{slower}"
 
 
 def _gains_row(row: dict[str, Any], found: dict[str, Any]) -> str:
     spread = "" if row["oa_sd"] is None else f" ± {row['oa_sd']:.1f}"
-    name = row["network"] + ("" if row["arm"] == "svm" else _smoothed(found))
+    name = row["network"] + ("" if row["arm"] == "svm" else _settings(found))
     cells = [name, _pretraining(row, found), str(row["per_class"]), row["arm"]]
     cells += [f"{row['oa_mean']:.1f}{spread}", f"{row['aa_mean']:.1f}"]
     cells += [f"{row['kappa_mean']:.1f}", _gain(row), str(row["draws"])]
@@ -364,7 +376,7 @@ def hsi() -> str:
             for arm in ("grid", "inductive"):
                 if not any(arms[arm]):
                     continue
-                name = network + _smoothed(one) + (", inductive" if arm == "inductive" else "")
+                name = network + _settings(one) + (", inductive" if arm == "inductive" else "")
                 gain = "; ".join(_gain(a) if a else "–" for a in arms[arm])
                 row = [place, name, *start[1:], scratch, _column(arms[arm], "oa_mean"), gain]
                 lines.append(f"| {' | '.join([*row, control])} |")
@@ -461,6 +473,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ablation": ablation,
     "published_hsi": published_hsi,
     "returns": rl_tables.strong,
+    "claim": rl_tables.claim,
     **{
         f"rl_{path.parent.name.translate(_PLAIN)}": partial(rl_tables.card, path.parent.name)
         for path in MODELS.glob("rl/*/results.json")

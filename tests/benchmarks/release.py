@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import shutil
 import tomllib
@@ -129,7 +130,7 @@ def comparison(folder: Path) -> dict[str, Any]:
         settings[part] = {k: v for k, v in settings[part].items() if k not in RUN_ONLY}
     trunks = sorted(folder.glob("pretrain/*-seed-0/config.toml"))
     learnt = {path.parent.name.removesuffix("-seed-0"): _pretraining(path) for path in trunks}
-    own = {"settings": settings, "pretraining": learnt}
+    own = {"settings": settings, "pretraining": learnt, "training": _training(folder)}
     return {"command": _said(report["command"]), **versions, **own, **kept}
 
 
@@ -137,6 +138,16 @@ def _pretraining(path: Path) -> dict[str, Any]:
     """What a network's recipe and a variant made of the settings of a trunk."""
     config = tomllib.loads(path.read_text())
     return {"steps": config["steps"], "blocks": config["artificial"]["blocks"]}
+
+
+def _training(folder: Path) -> dict[str, Any]:
+    """Likewise of each network and arm that learns true classes."""
+    found = {}
+    for path in sorted(folder.glob("arms/*/config.toml")):
+        name, config = path.parent.name, tomllib.loads(path.read_text())
+        arm = re.sub(r"-\d+(-[0-9a-f]{10})?-draw-\d+$", "", name)
+        found[arm] = {key: config[key] for key in ("steps", "trunk_rate") if key in config}
+    return found
 
 
 def _said(words: list[str]) -> str:

@@ -53,6 +53,26 @@ def card(name: str) -> str:
     return "\n".join([*lines, "", "```", results["command"], "```"])
 
 
+def claim() -> str:
+    """A row for each environment: σ that adapts, and each fixed σ of the same backbone."""
+    found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("rl-claim-*.json"))]
+    grid = [row["final_sigma"] for row in found[0]["rows"] if row["preset"] != "acerax"]
+    heads = ["environment, steps", "seeds", "acerax", "its σ", *(f"acer, {x:.1f}" for x in grid)]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    for one in found:
+        own = next(row for row in one["rows"] if row["preset"] == "acerax")
+        fixed = [row for row in one["rows"] if row["preset"] != "acerax"]
+        cells = [f"{own['env']}, {own['steps']:,}", str(own["n_seeds"]), _interval(own)]
+        cells += [f"{own['final_sigma']:.2f}", *map(_interval, fixed)]
+        lines.append(f"| {' | '.join(cells)} |")
+    commands = [line for one in found for line in one["runs"]]
+    return "\n".join([*lines, "", "```", *commands, "```"])
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return f"{row['mean']:.0f} ({row['ci95'][0]:.0f} to {row['ci95'][1]:.0f})"
+
+
 def _heads() -> str:
     return " | ".join(f"{peer}, published (v4)" for peer in _PEERS)
 

@@ -20,7 +20,6 @@ def run_comparison(options: Mapping[str, Any]) -> None:
     from toolkit.core.config import load
     from toolkit.core.executor import LocalPool
     from toolkit.core.files import write_json
-    from toolkit.core.grid import digest
     from toolkit.hsi import tasks
     from toolkit.hsi.protocol import gains
     from toolkit.hsi.protocol.compare_config import CompareConfig
@@ -28,7 +27,7 @@ def run_comparison(options: Mapping[str, Any]) -> None:
 
     config = load(CompareConfig, sets=options["sets"], flags=_flags(options))
     tasks.load(config.train)  # what is missing is said before anything is made
-    name = f"compare-hsi-{Path(config.train.scene).stem}-{digest(config.to_toml())}"
+    name = f"compare-hsi-{Path(config.train.scene).stem}-{config.digest}"
     folder = options["runs_dir"] / name
     workers = options["workers"]
     comparison = Comparison(folder, config, for_stderr(), workers)

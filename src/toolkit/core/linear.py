@@ -18,9 +18,10 @@ _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # of no public n
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x Wᵀ + b of (..., n_in), (n_out, n_in) and (n_out,): (..., n_out)."""
-    if len(weight) == 1:  # its gradients as products of matrices take twice as long
+    outputs = weight.shape[0]
+    if outputs == 1:  # its gradients as products of matrices take twice as long
         return (x * weight).sum(-1, keepdim=True) + bias
-    if _ONEDNN is None or x.device.type != "cpu" or x.numel() * weight.shape[0] < _LARGE:
+    if x.numel() * outputs < _LARGE or not x.is_cpu or _ONEDNN is None:
         return F.linear(x, weight, bias)
     if x.dtype != torch.float32 or torch.get_float32_matmul_precision() != "highest":
         return F.linear(x, weight, bias)  # torch takes oneDNN by itself

@@ -129,16 +129,21 @@ class HsiTrainConfig(SceneConfig):
         return self
 
 
-class HsiFinetuneConfig(HsiTrainConfig):
-    """Everything that decides a classifier on a pre-trained trunk."""
+class TrunkConfig(Config):
+    """How a pre-trained trunk is taken over."""
 
-    trunk: Path = Field(description="folder of the pre-trained model")
     restandardise: bool = Field(
         False, description="mean and deviation of this scene instead of the trunk's"
     )
     trunk_rate: float = Field(
         1.0, ge=0, description="learning rate of the trunk, share of the head's"
     )
+
+
+class HsiFinetuneConfig(HsiTrainConfig, TrunkConfig):
+    """Everything that decides a classifier on a pre-trained trunk."""
+
+    trunk: Path = Field(description="folder of the pre-trained model")
 
 
 CONFIGS: dict[str, type[SceneConfig]] = {
@@ -161,7 +166,7 @@ def pretrained(folder: Path) -> Layer:
         *("network", "data_dir"),
     )
     own = config.model_dump(mode="json", include=set(kept), exclude_none=True)
-    return str(folder), {**recipe(config.network.name, "train")[1], **own}
+    return str(folder), {**recipe(config.network.name, "finetune")[1], **own}
 
 
 def classifier(model: Run | Released) -> HsiTrainConfig:

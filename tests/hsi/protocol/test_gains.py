@@ -14,6 +14,7 @@ from toolkit.hsi.protocol import gains
 from toolkit.hsi.protocol.compare_config import CompareConfig, every_network
 from toolkit.hsi.protocol.comparison import Comparison, Point
 from toolkit.hsi.protocol.svm import svm_map
+from toolkit.hsi.recipes import recipe
 
 
 def comparison(folder: Path, **settings: object) -> Comparison:
@@ -73,7 +74,7 @@ def test_networks_come_with_what_they_need_and_what_is_set_goes_before_it(tmp_pa
     cells = Comparison(tmp_path, CompareConfig.model_validate_json(text), Silent())._pretrainings()
     assert [(c.config.steps, c.config.artificial.blocks, c.config.batch_size) for c in cells] == [
         (1000, (9,), 4),
-        (4000, (5,), 4),
+        (2500, (5,), 4),
     ]
     text = '{"networks": ["hu2015"], "arms": ["grid"], "pretrain": {"steps": 7}}'
     own = Comparison(tmp_path, CompareConfig.model_validate_json(text), Silent())._pretrainings()
@@ -93,6 +94,36 @@ def test_a_variant_is_compared_with_its_own_arm_and_pretrains_only_if_it_must(tm
     rates = {point.name: 1e-3 for point in one.points}
     noise = [one.cells(point, rates)[0].config.augmentation.noise for point in one.points]
     assert noise == [0.0, 0.1, 0.0, 0.1, 0.0]
+
+
+def test_what_is_set_for_trunks_reaches_the_pretrained_arms_alone(tmp_path):
+    text = '{"networks": ["residual"], "per_class": [5], "finetune": {"trunk_rate": 0.5}, "vary": '
+    text += '["finetune.trunk_rate=0.2"]}'
+    one = Comparison(tmp_path, CompareConfig.model_validate_json(text), Silent())
+    assert [(p.arm, p.variant) for p in one.points if p.arm in ("scratch", "grid")] == [
+        ("scratch", ""),
+        ("grid", ""),
+        ("grid", "finetune.trunk_rate=0.2"),
+    ]
+    rates = {point.name: 1e-3 for point in one.points}
+    configs = [one.cells(point, rates)[0].config for point in one.points[:3]]
+    assert [getattr(config, "trunk_rate", None) for config in configs] == [None, 0.5, 0.2]
+
+
+def test_pretrained_arms_have_the_recipe_of_training_and_their_own(tmp_path):
+    one = comparison(tmp_path, networks=("hu2015",))
+    rates = {point.name: 1e-3 for point in one.points}
+    scratch, grid = (
+        one.cells(Point("hu2015", arm, 5), rates)[0].config for arm in ("scratch", "grid")
+    )
+    assert scratch.steps == grid.steps == recipe("hu2015", "train")[1]["steps"]
+    assert grid.trunk_rate == recipe("hu2015", "finetune")[1]["trunk_rate"]
+
+
+def test_settings_that_go_before_a_recipe_make_another_comparison():
+    plain = CompareConfig.model_validate_json('{"networks": ["hu2015"]}')
+    default = CompareConfig.model_validate_json('{"networks": ["hu2015"], "train": {"steps": 150}}')
+    assert plain.to_toml() == default.to_toml() and plain.digest != default.digest
 
 
 def test_gains_are_over_scratch_and_those_of_variants_over_their_arm(tmp_path, monkeypatch):

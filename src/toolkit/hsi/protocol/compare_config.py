@@ -8,7 +8,8 @@ from typing import Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from toolkit.core.config import Config, merged, parse_set
-from toolkit.hsi.config import HsiPretrainConfig, HsiTrainConfig
+from toolkit.core.grid import digest
+from toolkit.hsi.config import HsiPretrainConfig, HsiTrainConfig, TrunkConfig
 from toolkit.hsi.network_config import NAMES, Name
 from toolkit.hsi.recipes import Stage, recipe
 
@@ -52,13 +53,14 @@ class CompareConfig(Config):
         "beside its arm; several that belong together with spaces between",
     )
     pretrain: HsiPretrainConfig = HsiPretrainConfig()
-    train: HsiTrainConfig = HsiTrainConfig()
+    train: HsiTrainConfig = Field(HsiTrainConfig(), description="of the arm scratch and all others")
+    finetune: TrunkConfig = Field(TrunkConfig(), description="of the pre-trained arms besides")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         for part in (part for text in self.vary for part in text.split()):
-            if not re.match(r"(pretrain|train)\.[^=]+=", part):
-                raise ValueError(f"vary = {part!r}: name settings of pretrain. or train.")
+            if not re.match(r"(pretrain|train|finetune)\.[^=]+=", part):
+                raise ValueError(f"vary = {part!r}: name settings of pretrain, train or finetune")
             if re.match(_OWN, part):
                 raise ValueError(f"vary = {part!r}: the comparison itself sets this for each cell")
         if "inductive" in self.arms and self.train.split.kind != "disjoint":
@@ -77,14 +79,23 @@ class CompareConfig(Config):
 
         In turn: the network's recipe, what was set for the comparison, the variant's.
         """
-        given: Config = getattr(self, stage)
+        stages: tuple[Stage, ...] = ("train", "finetune") if stage == "finetune" else (stage,)
+        given: list[Config] = [getattr(self, each) for each in stages]
+        varied = [parse_set(part) for part in variant.split()]
         settings = dict(recipe(network, stage)[1])
         for layer in (
-            given.model_dump(mode="json", exclude_unset=True, exclude_none=True),
-            *(parse_set(part).get(stage, {}) for part in variant.split()),
+            *(one.model_dump(mode="json", exclude_unset=True, exclude_none=True) for one in given),
+            *(part.get(each, {}) for part in varied for each in stages),
         ):
             settings = merged(settings, layer)
         return settings
+
+    @property
+    def digest(self) -> str:
+        """Ten digits that stand for all that decides it, the networks' recipes included."""
+        stages: tuple[Stage, ...] = ("pretrain", "train", "finetune")
+        made = [self.settings_of(stage, name) for stage in stages for name in self.networks]
+        return digest(self.to_toml(), made)
 
 
 def every_network(names: str) -> tuple[str, ...]:

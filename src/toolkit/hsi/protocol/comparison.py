@@ -52,8 +52,8 @@ class Point:
 
 
 def _does_something(network: str, arm: str, per_class: int, variant: str) -> bool:
-    """Whether ``variant`` changes the arm: one of pre-training does nothing to scratch."""
-    return not variant or arm in TRAINED or "train." in variant.replace("pretrain.", "")
+    """Whether ``variant`` changes the arm: nothing of a trunk does anything to scratch."""
+    return not variant or arm in TRAINED or any(p.startswith("train.") for p in variant.split())
 
 
 class Comparison:
@@ -155,16 +155,15 @@ class Comparison:
         own: dict[str, Any] = {"network": {"name": point.network}, "seed": draw}
         split = {**self._split(point.per_class), "draw": draw, "validation": validation}
         own |= {"learning_rate": rate, "split": split}
-        verb = "train"
+        verb: Stage = "train"
         if point.arm in TRAINED:
             verb = "finetune"
             seed = draw if point.arm == "inductive" else draw % self.config.pretrainings
             own["trunk"] = str((self.folder / self._trunk(point, seed)).resolve())
         return self._made(name, verb, point, own)
 
-    def _made(self, name: str, verb: str, point: Point, own: Mapping[str, Any]) -> Cell:
-        stage: Stage = "pretrain" if verb == "pretrain" else "train"
-        base = self.config.settings_of(stage, point.network, point.variant)
+    def _made(self, name: str, verb: Stage, point: Point, own: Mapping[str, Any]) -> Cell:
+        base = self.config.settings_of(verb, point.network, point.variant)
         model: type[SceneConfig] = CONFIGS[verb]
         config = validate(model, [(point.variant or "the comparison", base), (name, own)])
         return Cell(self.folder / name, verb, config)
