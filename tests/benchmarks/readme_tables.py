@@ -9,37 +9,17 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import re
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+import hsi_tables
 import rl_tables
+from table_parts import MODELS, RESULTS, ROOT, commands, gain, interval, mean_sd, read
 
 from toolkit.vqe import published
-
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "tests" / "benchmarks" / "results"
-MODELS = ROOT / "models"
-
-
-def read(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(path.read_text())
-    return loaded
-
-
-def mean_sd(results: dict[str, Any], key: str, scale: float = 100) -> str:
-    row = results["summary"][key]
-    spread = "" if row["sd"] is None else f" ± {row['sd'] * scale:.1f}"
-    return f"{row['mean'] * scale:.1f}{spread}"
-
-
-def interval(results: dict[str, Any], key: str) -> str:
-    row = results["summary"][key]
-    return f"{row['low'] * 100:.1f} to {row['high'] * 100:.1f}"
 
 
 def fragments17() -> str:
@@ -125,8 +105,8 @@ def transfer() -> str:
     for scratch, own in zip(found["rows"][::2], found["rows"][1::2]):
         cells = [f"{scratch['label_fraction']:.0%}"]
         cells += [f"{row[f'{judged}_mean']:.1f} ± {row['sd']:.1f}" for row in (scratch, own)]
-        lines.append(f"| {' | '.join([*cells, _gain(own), str(own['n_seeds'])])} |")
-    return "\n".join([*lines, *_commands([found])])
+        lines.append(f"| {' | '.join([*cells, gain(own), str(own['n_seeds'])])} |")
+    return "\n".join([*lines, *commands([found])])
 
 
 def regression() -> str:
@@ -179,18 +159,7 @@ def stress() -> str:
         pairs = [f"{100 * one['se']:.1f} / {100 * one['ppv']:.1f}" for one in scores]
         ratio = "–" if row["snr_db"] is None else f"{row['snr_db']:g}"
         lines.append(f"| {row['noise'] or 'none'} | {ratio} | {' | '.join(pairs)} |")
-    return "\n".join([*lines, *_commands([found])])
-
-
-def whole() -> str:
-    """CPU seconds from an unlabelled scene of 128 x 128 x 48 to its map."""
-    found = read(RESULTS / "hsi-whole.json")
-    head = "128×128×48, CPU seconds | pre-training | fine-tuning | map | whole"
-    lines = [f"| {head} |", "|" + "---|" * 5]
-    for name, row in found["cpu_s"].items():
-        cells = [f"{row[key]:.0f}" for key in ("pretrain", "finetune", "map", "whole")]
-        lines.append(f"| {name}, {row['kind']} | {' | '.join(cells)} |")
-    return "\n".join([*lines, *_commands([found])])
+    return "\n".join([*lines, *commands([found])])
 
 
 CIRCUITS = {
@@ -279,145 +248,6 @@ def _span(values: list[Any], form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def gains(folder: Path) -> str:
-    """One row for each network, number of training pixels and arm of a model's comparisons."""
-    head = "network | pre-training | pixels a class | arm | OA, % | AA, % | kappa"
-    lines = [f"| {head} | gain over scratch, points | draws |", "|" + "---|" * 9]
-    found = [read(path) for path in sorted(folder.glob("gains*.json"))]
-    for one in found:
-        lines += [_gains_row(row, one) for row in one["rows"] if not row.get("variant")]
-    return "\n".join([*lines, *_commands(found)])
-
-
-def _commands(found: list[dict[str, Any]]) -> list[str]:
-    return ["", "```", *(one["command"] for one in found), "```"]
-
-
-def _settings(found: dict[str, Any]) -> str:
-    """What a table adds to the name of a network that a comparison set up otherwise."""
-    own, said = found["settings"]["train"], []
-    if (stages := len(own["network"]["residual"]["channels"])) != 2:
-        said.append(f"{stages} stage{'s' * (stages > 1)}")
-    if (heads := own.get("heads", {}).get("count", 1)) > 1:
-        said.append(f"{heads} heads")
-    if own.get("regularise"):
-        said.append("smoothed")
-    if share := re.search(r"finetune\.trunk_rate=(\S+)", found["command"]):
-        said.append(f"trunk's rate × {share[1]}")
-    return "".join(f", {one}" for one in said)
-
-
-def _pretraining(row: dict[str, Any], found: dict[str, Any]) -> str:
-    if row["arm"] in ("scratch", "svm"):
-        return "–"
-    name = f"{row['network']}-{row['arm']}"
-    own = found["pretraining"][name]
-    share = found.get("training", {}).get(name, {}).get("trunk_rate", 1)
-    slower = "" if share == 1 else f"; trunk's rate × {share:g}"
-    return f"{own['steps']} steps, side {', '.join(map(str, own['blocks']))}{slower}"
-
-
-def _gains_row(row: dict[str, Any], found: dict[str, Any]) -> str:
-    spread = "" if row["oa_sd"] is None else f" ± {row['oa_sd']:.1f}"
-    name = row["network"] + ("" if row["arm"] == "svm" else _settings(found))
-    cells = [name, _pretraining(row, found), str(row["per_class"]), row["arm"]]
-    cells += [f"{row['oa_mean']:.1f}{spread}", f"{row['aa_mean']:.1f}"]
-    cells += [f"{row['kappa_mean']:.1f}", _gain(row), str(row["draws"])]
-    return f"| {' | '.join(cells)} |"
-
-
-def ablation() -> str:
-    """One row for each setting that was varied by itself: what it gains over the plain arm."""
-    found = read(RESULTS / "hsi-ablation.json")
-    numbers = sorted({row["per_class"] for row in found["rows"]})
-    plain = {row["per_class"]: row for row in found["rows"] if not row["variant"]}
-    said = " / ".join(f"{plain[n]['oa_mean']:.1f}" for n in numbers)
-    head = " | ".join(f"gain at {n} pixels a class" for n in numbers)
-    lines = [f"| varied by itself (plain: {said} %) | {head} |", "|" + "---|" * (1 + len(numbers))]
-    for variant in dict.fromkeys(row["variant"] for row in found["rows"] if row["variant"]):
-        own = {row["per_class"]: row for row in found["rows"] if row["variant"] == variant}
-        lines.append(f"| `{variant}` | {' | '.join(_gain(own[n]) for n in numbers)} |")
-    return "\n".join([*lines, *_commands([found])])
-
-
-SCENES = {
-    "indian_pines": "Indian Pines",
-    "houston2018_cut": "Houston, cut",
-    "jasper_ridge": "Jasper Ridge",
-    "samson": "Samson",
-}
-
-
-ARMS = ("scratch", "grid", "inductive", "permuted")
-PLAIN = (("scratch", "oa_mean"), ("permuted", "gain_mean"))
-
-
-def hsi() -> str:
-    """One row for each scene, split and network: what the blocks add, in short."""
-    paths = sorted((MODELS / "hsi" / "indian-pines").glob("gains*.json"))
-    found = [read(path) for path in paths + sorted(RESULTS.glob("hsi_*.json"))]
-    head = "scene, split | network | pixels a class | SVM | scratch | blocks | gain of the blocks"
-    lines = [f"| {head} | gain of the control |", "|" + "---|" * 8]
-    svm = {
-        (one["scene"], one["split"], row["per_class"]): row["oa_mean"]
-        for one in found
-        for row in one["rows"]
-        if row["arm"] == "svm"
-    }
-    for one in found:
-        cells = {(row["network"], row["per_class"], row["arm"]): row for row in one["rows"]}
-        place = f"{SCENES[one['scene']]}, {one['split']}"
-        for network in dict.fromkeys(key[0] for key in cells if key[2] == "scratch"):
-            own = sorted({n for name, n, _ in cells if name == network})
-            start = [place, " / ".join(map(str, own))]
-            start += [_slashed([svm.get((one["scene"], one["split"], n)) for n in own])]
-            arms = {arm: [cells.get((network, n, arm)) for n in own] for arm in ARMS}
-            scratch, control = (_column(arms[arm], key) for arm, key in PLAIN)
-            for arm in ("grid", "inductive"):
-                if not any(arms[arm]):
-                    continue
-                name = network + _settings(one) + (", inductive" if arm == "inductive" else "")
-                gain = "; ".join(_gain(a) if a else "–" for a in arms[arm])
-                row = [place, name, *start[1:], scratch, _column(arms[arm], "oa_mean"), gain]
-                lines.append(f"| {' | '.join([*row, control])} |")
-    return "\n".join([*lines, *_commands(found)])
-
-
-def _column(rows: list[dict[str, Any] | None], key: str) -> str:
-    return _slashed([row and row[key] for row in rows], "+.1f" if key == "gain_mean" else ".1f")
-
-
-PUBLISHED = {  # overall accuracy on Indian Pines as the papers give it
-    "hu2015": ("200 pixels of each of 8 classes", "90.16"),
-    "lee2017": ("200 pixels of each of 8 classes", "93.61"),
-    "li2017": ("half of all labelled pixels", "99.07"),
-}
-
-
-def published_hsi() -> str:
-    """The published networks under their papers' protocols: ours, and what the papers say."""
-    lines = ["| network | learnt from | OA here, % | published | seeds |", "|" + "---|" * 5]
-    found = {name: read(RESULTS / f"hsi-published-{name}.json") for name in PUBLISHED}
-    for name, (protocol, theirs) in PUBLISHED.items():
-        seeds = found[name]["summary"]["oa"]["n"]
-        lines.append(f"| {name} | {protocol} | {mean_sd(found[name], 'oa')} | {theirs} | {seeds} |")
-    return "\n".join([*lines, *_commands(list(found.values()))])
-
-
-def _slashed(values: list[float | None], form: str = ".1f") -> str:
-    """Values one after another; one dash where there is none at all."""
-    if not any(value is not None for value in values):
-        return "–"
-    return " / ".join("–" if value is None else format(value, form) for value in values)
-
-
-def _gain(row: dict[str, Any]) -> str:
-    if row["gain_mean"] is None:
-        return "–"
-    low, high = row["gain_ci95"] or (None, None)
-    return f"{row['gain_mean']:+.1f}" + ("" if low is None else f" ({low:+.1f} to {high:+.1f})")
-
-
 def speed() -> str:
     lines = ["| what | peer | times faster | command |", "|---|---|---|---|"]
     notes: list[str] = []
@@ -459,7 +289,7 @@ def _sizes(sizes: list[dict[str, Any]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     **{
-        f"gains_{path.parent.name.replace('-', '_')}": partial(gains, path.parent)
+        f"gains_{path.parent.name.replace('-', '_')}": partial(hsi_tables.gains, path.parent)
         for path in MODELS.glob("hsi/*/gains-residual.json")
     },
     "fragments17": fragments17,
@@ -468,10 +298,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "regression": regression,
     "filling": filling,
     "stress": stress,
-    "whole": whole,
-    "hsi": hsi,
-    "ablation": ablation,
-    "published_hsi": published_hsi,
+    "whole": hsi_tables.whole,
+    "hsi": hsi_tables.hsi,
+    "ablation": hsi_tables.ablation,
+    "published_hsi": hsi_tables.published_hsi,
     "returns": rl_tables.strong,
     "claim": rl_tables.claim,
     **{

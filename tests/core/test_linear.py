@@ -8,7 +8,14 @@ from torch.nn import functional as F
 from toolkit.core import linear as linear_module
 from toolkit.core.linear import Linear, linear
 
-SHAPES = [(300, 128, 160), (4, 80, 128, 160), (2, 3, 5), (256, 23, 256), (1024, 256, 6)]
+SHAPES = [
+    (300, 128, 160),
+    (4, 80, 128, 160),
+    (2, 3, 5),
+    (256, 23, 256),
+    (1024, 256, 6),
+    (256, 256, 1),
+]
 
 
 def parts(*shape: int):

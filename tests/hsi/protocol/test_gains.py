@@ -146,7 +146,13 @@ def test_gains_are_over_scratch_and_those_of_variants_over_their_arm(tmp_path, m
     ]
 
 
-@pytest.mark.parametrize("wrong", ["steps=9", "train.stepz=9", "pretrain.artificial.kind=grud"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("steps=9", "train.stepz=9", "pretrain.artificial.kind=grud"),
+        *("train.learning_rate=0.1", "finetune.learning_rate=0.1", "finetune.trunk=other"),
+    ],
+)
 def test_a_variant_that_is_none_is_refused_before_anything_runs(tmp_path, wrong):
     from toolkit.core.config import validate
 

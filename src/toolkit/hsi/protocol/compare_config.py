@@ -17,8 +17,9 @@ Arm = Literal["scratch", "grid", "inductive", "kmeans", "permuted", "svm"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 TRAINED = {"grid": "grid", "inductive": "grid", "kmeans": "kmeans", "permuted": "permuted"}
 _OWN = (
-    r"train\.(learning_rate|split\.(per_class|draw|patch|validation))="
-    r"|(pretrain|train)\.(seed|scene|labels|network\.name)=|pretrain\.(artificial\.kind|inductive)"
+    r"(train|finetune)\.(learning_rate|split\.(per_class|draw|patch|validation)|trunk)="
+    r"|(pretrain|train|finetune)\.(seed|scene|labels|network\.name)="
+    r"|pretrain\.(artificial\.kind|inductive)"
 )
 
 
