@@ -45,8 +45,9 @@ def numbered(label: list[int]) -> BeatSeries:
     rr_s = np.random.default_rng(0).uniform(0.6, 1.0, n)
     side, template = np.zeros((n, 5), np.float32), np.zeros((1, WIDTH), np.float32)
     at = np.arange(n)
+    ones = np.ones((n, 1), np.float32)
     return BeatSeries(
-        "r", np.array(label, np.int64), rr_s, beats, at, template, side, at, np.ones(1, np.float32)
+        "r", np.array(label, np.int64), rr_s, beats, at, template, side, ones, at, ones[0]
     )
 
 
@@ -56,7 +57,7 @@ def test_labels_change_no_feature(record: Record) -> None:
     symbol[is_beat] = np.random.default_rng(0).permutation(symbol[is_beat])
     a, b = series(record, LEADS), series(with_symbols(record, symbol), LEADS)
     assert (a.label != b.label).any()
-    for name in ("rr_s", "beats_BLT", "template_LT", "side_BS", "sample"):
+    for name in ("rr_s", "beats_BLT", "template_LT", "side_BS", "p_coherence_BL", "sample"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
@@ -115,7 +116,7 @@ def test_pseudo_records_have_features_of_their_own(parts: list[BeatSeries]) -> N
 def test_inputs_are_beat_residual_and_residual_of_the_beat_before(parts: list[BeatSeries]) -> None:
     examples = BeatExamples(parts)
     assert len(examples) == sum(map(len, parts))
-    (signal, side), label = examples.batch(np.arange(len(examples)), None)
+    (signal, side, _), label = examples.batch(np.arange(len(examples)), None)
     assert signal.shape == (len(examples), 6, WIDTH)
     start = 0
     for part in parts:
@@ -131,7 +132,7 @@ def test_inputs_are_beat_residual_and_residual_of_the_beat_before(parts: list[Be
 
 def test_a_chosen_beat_keeps_the_beat_that_came_before_it() -> None:
     chosen = numbered([N] * 9).rows(np.array([2, 5, 8]))
-    (signal, _), label = BeatExamples([numbered([N] * 4), chosen]).batch(np.arange(4, 7), None)
+    (signal, _, _), label = BeatExamples([numbered([N] * 4), chosen]).batch(np.arange(4, 7), None)
     assert len(label) == 3
     assert signal[:, 0, 0].tolist() == [2, 5, 8]  # the beat itself
     assert signal[:, 2, 0].tolist() == [1, 4, 7]  # the one before; the template is 0
@@ -165,8 +166,8 @@ def test_hidden_leads_leave_no_trace_but_the_first_is_always_there(
     often = BeatsConfig(lead_dropout=0.5, side_noise=0.0)
     examples = BeatExamples(parts, settings=often)
     rows = np.arange(len(examples))
-    (signal, side), _ = examples.batch(rows, np.random.default_rng(0))
-    (plain, plain_side), _ = examples.batch(rows, None)
+    (signal, side, coherence), _ = examples.batch(rows, np.random.default_rng(0))
+    (plain, plain_side, best), _ = examples.batch(rows, None)
     first = [0, 2, 4]  # of each pair of channels
     assert torch.equal(signal[:, first], plain[:, first])
     hidden = (signal[:, [1, 3, 5]] == 0).all(dim=(1, 2))
@@ -176,6 +177,9 @@ def test_hidden_leads_leave_no_trace_but_the_first_is_always_there(
     own = rhythm.FEATURES + morphology.FEATURES_PER_LEAD
     assert torch.equal(side[:, :own], plain_side[:, :own])
     assert (side[hidden, own:] == side[hidden, own:][:1]).all()
+    of_leads = torch.from_numpy(np.concatenate([part.p_coherence_BL for part in parts]))
+    assert torch.equal(best, of_leads.amax(dim=1))
+    assert torch.equal(coherence, torch.where(hidden, of_leads[:, 0], best))
 
 
 def test_rows_keep_the_features_they_had(parts: list[BeatSeries]) -> None:

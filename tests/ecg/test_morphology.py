@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from toolkit.core.errors import DataError
 from toolkit.ecg.beats import aami_classes
@@ -16,6 +17,7 @@ from toolkit.ecg.morphology import (
     WIDTH,
     beat_windows,
     filtered,
+    p_coherence,
     shape_features,
     template,
 )
@@ -90,6 +92,27 @@ def test_shape_features_tell_odd_beats_from_ordinary_ones(record: Record) -> Non
     ordinary = np.median(features[labels == 0], axis=0)
     distance = np.abs(features - ordinary).mean(axis=1)
     assert np.median(distance[labels == 2]) > 2 * np.median(distance[labels == 0])
+
+
+def test_p_waves_are_alike_in_sinus_rhythm_and_not_in_fibrillation() -> None:
+    record = synthesize(0, minutes=4, profile="afib")  # in its second half
+    coherence = p_coherence(windows(record)).max(axis=1)
+    rhythm = record.annotations.symbol == "+"
+    (_, onset) = record.annotations.sample[rhythm]
+    beat = aami_classes(record.annotations.symbol) >= 0
+    late_s = (record.annotations.sample[beat] - onset) / record.fs_hz
+    assert np.median(coherence[late_s < -20]) > 0.4
+    assert (coherence[late_s > 20] < 0.1).mean() > 0.9
+
+
+def test_p_coherence_is_the_mean_correlation_of_pairs(record: Record) -> None:
+    beats = windows(record)[:12]
+    p = signal.detrend(beats[:, 0, BEFORE - 31 : BEFORE - 10].astype(float), axis=1)
+    p /= np.sqrt((p**2).sum(axis=1, keepdims=True))
+    expected = (p @ p.T)[~np.eye(12, dtype=bool)].mean()
+    np.testing.assert_allclose(p_coherence(beats)[:, 0], expected, atol=0.02)
+    assert np.isfinite(p_coherence(beats[:1])).all()
+    np.testing.assert_array_equal(p_coherence(np.zeros((5, 2, WIDTH), np.float32)), 0)
 
 
 def test_the_template_is_made_of_late_beats() -> None:

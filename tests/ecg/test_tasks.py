@@ -28,6 +28,8 @@ from toolkit.ecg.database import Database
 from toolkit.ecg.records import Record
 from toolkit.ecg.synthetic import synthesize
 
+SHAPE = "heads.0.shape.0"
+
 
 @pytest.fixture
 def config(synthetic: Path) -> EcgTrainConfig:
@@ -102,8 +104,8 @@ def test_weights_come_back(saved: Path, config: EcgTrainConfig) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda w: {**w, "shape.0.weight": torch.zeros(2, 3)}, "shape.0.weight"),
-        (lambda w: {**w, "shape.0.bias": w["shape.0.bias"].double()}, "shape.0.bias"),
+        (lambda w: {**w, f"{SHAPE}.weight": torch.zeros(2, 3)}, f"{SHAPE}.weight"),
+        (lambda w: {**w, f"{SHAPE}.bias": w[f"{SHAPE}.bias"].double()}, f"{SHAPE}.bias"),
         (lambda w: {k: v for k, v in w.items() if k != "mean_S"}, "mean_S"),
         (lambda w: {**w, "intruder": torch.zeros(1)}, "intruder"),
     ],

@@ -40,6 +40,7 @@ class BeatSeries:
         at: (n,) where in ``beats_BLT`` each beat is; the one before it there came before it.
         template_LT: the record's ordinary beat.
         side_BS: (n, side features): rhythm, then shape.
+        p_coherence_BL: (n, leads) how alike the P waves around each beat are.
         sample: (n,) R peaks as samples of the record.
         height_mv_L: (leads,) the record's typical QRS height, the unit of ``beats_BLT``.
     """
@@ -51,6 +52,7 @@ class BeatSeries:
     at: Labels
     template_LT: Floats
     side_BS: Floats
+    p_coherence_BL: Floats
     sample: Labels
     height_mv_L: Floats
 
@@ -65,6 +67,7 @@ class BeatSeries:
             rr_s=self.rr_s[chosen],
             at=self.at[chosen],
             side_BS=self.side_BS[chosen],
+            p_coherence_BL=self.p_coherence_BL[chosen],
             sample=self.sample[chosen],
         )
 
@@ -99,8 +102,18 @@ def _assemble(
     ordinary = morphology.template(beats_BLT, rr_s)
     shape = morphology.shape_features(beats_BLT, ordinary)
     side = np.concatenate([rhythm.rhythm_features(rr_s), shape], axis=1)
-    at = np.arange(len(label))
-    return BeatSeries(name, label, rr_s, beats_BLT, at, ordinary, side, sample, height_mv_L)
+    return BeatSeries(
+        name=name,
+        label=label,
+        rr_s=rr_s,
+        beats_BLT=beats_BLT,
+        at=np.arange(len(label)),
+        template_LT=ordinary,
+        side_BS=side,
+        p_coherence_BL=morphology.p_coherence(beats_BLT),
+        sample=sample,
+        height_mv_L=height_mv_L,
+    )
 
 
 def pseudo_record(source: BeatSeries, most: int, generator: Generator) -> BeatSeries | None:
@@ -122,10 +135,11 @@ def pseudo_record(source: BeatSeries, most: int, generator: Generator) -> BeatSe
 
 
 class BeatExamples:
-    """Beats of several series: inputs (n, 3·leads, WIDTH) and (n, side), targets (n,).
+    """Beats of several series: inputs (n, 3·leads, WIDTH), (n, side) and (n,), targets (n,).
 
     The signal channels are, for every lead, the beat, then the beat minus the template, then the
-    beat before minus the template.
+    beat before minus the template. The third input is the coherence of the P waves in the lead
+    that shows them best.
     """
 
     def __init__(
@@ -138,6 +152,7 @@ class BeatExamples:
         self._templates = torch.from_numpy(np.stack([part.template_LT for part in parts]))
         self._side = torch.from_numpy(np.concatenate([part.side_BS for part in parts]))
         self._typical_side = self._side.mean(dim=0)
+        self._coherence = torch.from_numpy(np.concatenate([p.p_coherence_BL for p in parts]))
         self._label = torch.from_numpy(np.concatenate([part.label for part in parts]))
         self._owner = torch.from_numpy(np.repeat(np.arange(len(parts)), [*map(len, parts)]))
         first = np.cumsum([0, *(len(part.beats_BLT) for part in parts[:-1])])
@@ -153,10 +168,11 @@ class BeatExamples:
     def batch(
         self, indices: Labels, generator: Generator | None
     ) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Signals, side features and labels; augmented when a generator is given."""
+        """Signals, side features, coherences, and labels; augmented when a generator is given."""
         i = torch.from_numpy(indices)
         beat, before = self._beats[self._at[i]], self._beats[self._before[i]]
         ordinary, side = self._templates[self._owner[i]], self._side[i]
+        coherence, best = self._coherence[i], self._coherence[i].amax(dim=1)
         if generator is not None:
             gain = random_gain(len(i), self._augmentation, generator)  # the record's own, so of all
             before, ordinary = before * gain, ordinary * gain
@@ -165,10 +181,11 @@ class BeatExamples:
             side = side + self._settings.side_noise * torch.from_numpy(noise)
             hidden = torch.from_numpy(generator.random(len(i)) < self._settings.lead_dropout)
             side = self._without_other_leads(side, hidden)
+            best = torch.where(hidden, coherence[:, 0], best)
             for signal in (beat, before, ordinary):
                 signal[hidden, 1:] = 0
         signal = torch.cat([beat, beat - ordinary, before - ordinary], dim=1)
-        return (signal, side), self._label[i]
+        return (signal, side, best), self._label[i]
 
     def _without_other_leads(self, side: Tensor, hidden: Tensor) -> Tensor:
         """``side`` with typical shape features of all leads but the first where ``hidden``."""

@@ -57,6 +57,13 @@ class BeatsConfig(Config):
     )
     pseudo_records: int = Field(4, ge=0, description="pseudo-records made from each record")
     pseudo_reach: int = Field(4, ge=1, description="most beats kept either side of an S beat")
+    heads: int = Field(1, ge=1, le=64, description="pairs of heads whose answers are averaged")
+    p_coherence: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="least likeness of the P waves around a beat that is called S; 0 = any",
+    )
     side_noise: float = Field(0.05, ge=0, description="noise on rhythm and shape features")
     lead_dropout: float = Field(
         0.0, ge=0, lt=1, description="how often all leads but the first are hidden in training"

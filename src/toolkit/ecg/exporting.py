@@ -29,15 +29,16 @@ class _BeatProbabilities(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, signal: Tensor, side: Tensor) -> Tensor:
-        return probabilities_of(self.network(signal, side))
+    def forward(self, signal: Tensor, side: Tensor, p_coherence: Tensor) -> Tensor:
+        return probabilities_of(self.network(signal, side, p_coherence))
 
 
 def export(model: Run | Released, path: Path) -> dict[str, Any]:
     """Write a classifier, or a regression of signals, as ONNX; says what the file takes and gives.
 
-    Beats: ``signal`` (n, 3·leads, 168) and ``side`` (n, features) as the toolkit computes them, to
-    probabilities (n, 5). Fragments: ``input`` (n, 1, 3600) mV around their median, to logits.
+    Beats: ``signal`` (n, 3·leads, 168), ``side`` (n, features) and ``p_coherence`` (n,) as the
+    toolkit computes them, to probabilities (n, 5). Fragments: ``input`` (n, 1, 3600) mV around
+    their median, to logits.
     Regression: ``input`` with hidden samples bridged as ``HiddenExamples`` does, to signals
     (n, leads, T).
 
@@ -52,12 +53,12 @@ def export(model: Run | Released, path: Path) -> dict[str, Any]:
     else:
         network, sizes, facts = _classification(classifier(model), tensors)
     load_weights(network, tensors)
-    names = ("signal", "side") if len(sizes) == 2 else ("input",)
+    names = tuple(sizes)
     with rng.torch_scope(0, "examples"):
         examples = [tuple(torch.randn(n, *size) for size in sizes.values()) for n in _SIZES]
     served = _BeatProbabilities(network) if isinstance(network, BeatNetwork) else network
     worst = onnx_file.write(path, served.eval(), examples, (0,), facts, names)
-    shapes = {name: list(size) for name, size in zip(names, sizes.values())}
+    shapes = {name: list(size) for name, size in sizes.items()}
     return {"model": str(model.path), "file": str(path), "inputs": shapes} | {
         "largest_difference": worst,
         **facts,
@@ -74,7 +75,11 @@ def _classification(config: EcgTrainConfig, tensors: dict[str, Tensor]) -> _Made
         names = fragments.CLASSES if len(tensors[last]) == len(fragments.CLASSES) else ()
         return network, {"input": (1, fragments.WIDTH)}, {"classes": ", ".join(names)}
     side = rhythm.FEATURES + morphology.FEATURES_PER_LEAD * len(config.leads)
-    sizes = {"signal": (3 * len(config.leads), morphology.WIDTH), "side": (side,)}
+    sizes = {
+        "signal": (3 * len(config.leads), morphology.WIDTH),
+        "side": (side,),
+        "p_coherence": (),
+    }
     made = BeatNetwork(config, torch.zeros(side), torch.ones(side))
     return made, sizes, {"classes": ", ".join(beats.CLASSES)}
 

@@ -62,7 +62,7 @@ def test_before_the_first_beat_comes_an_ordinary_one() -> None:
 
 def test_a_beat_that_is_seen_whole_has_the_classifiers_channels() -> None:
     windows, at = BeatWindows(PARTS), np.arange(1, len(PARTS[0]))
-    (signal, _), _ = BeatExamples(PARTS).batch(at, None)
+    (signal, _, _), _ = BeatExamples(PARTS).batch(at, None)
     nothing = np.zeros((len(at), morphology.WIDTH), bool)
     torch.testing.assert_close(windows.inputs(windows.signals(at), at, nothing), signal)
 

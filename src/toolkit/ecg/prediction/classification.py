@@ -137,12 +137,15 @@ def _without_leads(beats: BeatSeries, model: BeatModel, hidden: set[int]) -> Bea
     if not hidden:
         return beats
     signals, ordinary, side = beats.beats_BLT, beats.template_LT, beats.side_BS.copy()
+    coherence = beats.p_coherence_BL.copy()
     typical, width = model.network.mean_S.numpy(), morphology.FEATURES_PER_LEAD
     for lead in hidden:
-        signals[:, lead], ordinary[lead] = 0, 0
+        signals[:, lead], ordinary[lead], coherence[:, lead] = 0, 0, 0
         columns = slice(rhythm.FEATURES + lead * width, rhythm.FEATURES + (lead + 1) * width)
         side[:, columns] = typical[columns]
-    return replace(beats, beats_BLT=signals, template_LT=ordinary, side_BS=side)
+    return replace(
+        beats, beats_BLT=signals, template_LT=ordinary, side_BS=side, p_coherence_BL=coherence
+    )
 
 
 def _forward(network: nn.Module, beats: BeatSeries, rows: Indices) -> Floats:
