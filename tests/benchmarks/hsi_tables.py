@@ -101,23 +101,33 @@ def hsi() -> str:
         for row in one["rows"]
         if row["arm"] == "svm"
     }
-    for one in found:
-        cells = {(row["network"], row["per_class"], row["arm"]): row for row in one["rows"]}
-        place = f"{SCENES[one['scene']]}, {one['split']}"
-        for network in dict.fromkeys(key[0] for key in cells if key[2] == "scratch"):
-            own = sorted({n for name, n, _ in cells if name == network})
-            start = [place, " / ".join(map(str, own))]
-            start += [_slashed([svm.get((one["scene"], one["split"], n)) for n in own])]
-            arms = {arm: [cells.get((network, n, arm)) for n in own] for arm in ARMS}
-            scratch, control = (_column(arms[arm], key) for arm, key in PLAIN)
-            for arm in ("grid", "inductive"):
-                if not any(arms[arm]):
-                    continue
-                name = network + _settings(one) + (", inductive" if arm == "inductive" else "")
-                gained = "; ".join(gain(a) if a else "–" for a in arms[arm])
-                row = [place, name, *start[1:], scratch, _column(arms[arm], "oa_mean"), gained]
-                lines.append(f"| {' | '.join([*row, control])} |")
+    for (place, name), cells in _cells(found).items():
+        own = sorted({n for n, _ in cells})
+        arms = {arm: [cells.get((n, arm)) for n in own] for arm in ARMS}
+        scratch, control = (_column(arms[arm], key) for arm, key in PLAIN)
+        scene, split = place
+        start = [_slashed([svm.get((*place, n)) for n in own]), scratch]
+        for arm in ("grid", "inductive"):
+            if any(arms[arm]):
+                said = [
+                    f"{SCENES[scene]}, {split}",
+                    name + (", inductive" if arm != "grid" else ""),
+                ]
+                said += [" / ".join(map(str, own)), *start, _column(arms[arm], "oa_mean")]
+                said += ["; ".join(gain(row) if row else "–" for row in arms[arm]), control]
+                lines.append(f"| {' | '.join(said)} |")
     return "\n".join([*lines, *commands(found)])
+
+
+def _cells(found: list[dict[str, Any]]) -> dict[tuple[tuple[str, str], str], dict[Any, Any]]:
+    """Rows by scene and split, network with its settings, then pixels a class and arm."""
+    cells: dict[tuple[tuple[str, str], str], dict[Any, Any]] = {}
+    for one in found:
+        for row in one["rows"]:
+            if row["arm"] != "svm":
+                key = (one["scene"], one["split"]), row["network"] + _settings(one)
+                cells.setdefault(key, {}).setdefault((row["per_class"], row["arm"]), row)
+    return cells
 
 
 def _column(rows: list[dict[str, Any] | None], key: str) -> str:
