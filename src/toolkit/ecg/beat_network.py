@@ -3,8 +3,8 @@
 Whether a beat is ventricular is a question of its shape, and the trunk reads the signal for it.
 Whether it is supraventricular is one of its time and its P wave, which the side features state:
 that head sees nothing else. V is decided first, S among what is left. Where there are no P waves,
-as in atrial fibrillation, early beats are of the ventricles' own rhythm: no beat is called
-supraventricular there, and the head learns nothing from there.
+as in atrial fibrillation, every interval is irregular and a short one says nothing: no beat is
+called supraventricular there, and the head learns nothing from there.
 """
 
 from __future__ import annotations
