@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.core.errors import DataError
-from toolkit.ecg.header import BITS_PER_SAMPLE, Header, parse_header, read_header
+from toolkit.ecg.formats import BITS_PER_SAMPLE
+from toolkit.ecg.header import Header, parse_header, read_header
 
 # wfdb-python, the oracle here, calls what pandas 3 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")

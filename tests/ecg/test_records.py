@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError
-from toolkit.ecg.formats import decode, encode_212
+from toolkit.ecg.formats import BITS_PER_SAMPLE, decode, encode_212
 from toolkit.ecg.records import ANY_OTHER, Record, read_record
 from toolkit.ecg.writing import write_record
 
@@ -32,7 +33,7 @@ def record(adu: NDArray[np.integer] = ADU, **changes: object) -> Record:
 
 def write_raw(folder: Path, code: int, data: bytes, first: list[int], sums: list[int]) -> Path:
     """A record in a format that :func:`write_record` does not write."""
-    bits = {80: 8, 24: 24, 32: 32}.get(code, 16)
+    bits = BITS_PER_SAMPLE[code]
     lines = [f"r {len(first)} 360 {len(ADU)}"]
     for lead, (start, checksum) in enumerate(zip(first, sums)):
         lines.append(f"r.dat {code} 200 {bits} 0 {start} {checksum % 65536} 0 lead{lead}")
@@ -87,13 +88,35 @@ def test_format_212_round_trip(values: list[int]) -> None:
     np.testing.assert_array_equal(decode(raw, 212, len(samples)), samples)
 
 
+def test_samples_of_a_24_bit_converter_are_kept(tmp_path: Path, wfdb: ModuleType) -> None:
+    adu = ADU.astype(np.int32) * 4001
+    adu[2, 1] = np.iinfo(np.int32).min  # missing
+    made = record(adu)
+    path = write_record(tmp_path, made)
+    found = read_record(path, annotator=None, allow_missing=True)
+    np.testing.assert_array_equal(found.signal_adu, adu)
+    theirs = wfdb.rdrecord(str(path), physical=False).d_signal
+    np.testing.assert_array_equal(theirs, adu)
+
+
 def bytes_24(values: NDArray[np.int64]) -> bytes:
     return values.astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+
+
+def bytes_10_bits(values: NDArray[np.int64], code: int) -> bytes:
+    """Groups of three samples in four bytes, the last one padded."""
+    a, b, c = np.pad(values, (0, -len(values) % 3)).reshape(-1, 3).T & 0x3FF
+    if code == 311:
+        return (a | b << 10 | c << 20).astype("<u4").tobytes()
+    low, high = a << 1 | (c & 0x1F) << 11, b << 1 | c >> 5 << 11
+    return (low | high << 16).astype("<u4").tobytes()
 
 
 @pytest.mark.parametrize(
     ("code", "scale", "pack"),
     [
+        (310, 1 / 4, partial(bytes_10_bits, code=310)),
+        (311, 1 / 4, partial(bytes_10_bits, code=311)),
         (16, 1, lambda v: v.astype("<i2").tobytes()),
         (61, 1, lambda v: v.astype(">i2").tobytes()),
         (160, 1, lambda v: (v + 32768).astype("<u2").tobytes()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,12 @@ from numpy.typing import NDArray
 
 Signal = NDArray[np.integer[Any]]
 
+BITS_PER_SAMPLE: Mapping[int, int] = {
+    80: 8, 310: 10, 311: 10, 212: 12, 16: 16, 61: 16, 160: 16, 24: 24, 32: 32
+}  # fmt: skip
+"""Bits of a sample's value in each signal format that is read here."""
+
+_GROUPS = {212: (2, 3), 310: (3, 4), 311: (3, 4)}  # samples packed into so many bytes
 _BLOCK = 1 << 16  # pairs at a time: temporaries stay in the processor's cache
 
 
@@ -16,8 +23,8 @@ def decode(raw: NDArray[np.uint8], code: int, count: int) -> Signal:
     """Decode the bytes of a signal file.
 
     Args:
-        raw: exactly the bytes of ``count`` samples (212 may be padded to whole triplets).
-        code: signal format, a key of :data:`toolkit.ecg.header.BITS_PER_SAMPLE`.
+        raw: the bytes of ``count`` samples; the last group of packed ones may be whole or not.
+        code: signal format, a key of :data:`BITS_PER_SAMPLE`.
         count: samples of all leads together.
 
     Returns:
@@ -25,6 +32,8 @@ def decode(raw: NDArray[np.uint8], code: int, count: int) -> Signal:
     """
     if code == 212:
         return _decode_212(raw, count)
+    if code in (310, 311):
+        return _decode_10_bits(raw, code, count)
     if code == 24:
         quads = np.zeros((count, 4), np.uint8)
         quads[:, 1:] = raw.reshape(count, 3)
@@ -35,6 +44,25 @@ def decode(raw: NDArray[np.uint8], code: int, count: int) -> Signal:
         return (raw.view("<u2") ^ np.uint16(0x8000)).astype(np.uint16).view(np.int16)
     stored, native = {16: ("<i2", np.int16), 61: (">i2", np.int16), 32: ("<i4", np.int32)}[code]
     return raw.view(stored).astype(native)
+
+
+def stored_bytes(count: int, code: int) -> tuple[int, int]:
+    """Bytes that ``count`` samples take at least, and with the last group of packed ones whole."""
+    samples, size = _GROUPS.get(code, (1, BITS_PER_SAMPLE[code] // 8))
+    return -(-count * size // samples), -(-count // samples) * size
+
+
+def _decode_10_bits(raw: NDArray[np.uint8], code: int, count: int) -> NDArray[np.int16]:
+    """Three samples in four bytes: in 310 the third one is in the high bits of both pairs."""
+    whole = np.pad(raw, (0, -len(raw) % 4)).view("<u4")
+    low, high = whole & 0xFFFF, whole >> 16
+    if code == 310:
+        parts = low >> 1, high >> 1, low >> 11 | high >> 11 << 5
+    else:
+        parts = whole, whole >> 10, whole >> 20
+    shifted = (np.stack(parts, axis=1) << 6).astype(np.uint16).view(np.int16)
+    samples: NDArray[np.int16] = (shifted >> 6).reshape(-1)[:count]  # extends the sign
+    return samples
 
 
 def _decode_212(raw: NDArray[np.uint8], count: int) -> NDArray[np.int16]:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
 from toolkit.core.errors import DataError
-
-BITS_PER_SAMPLE: Mapping[int, int] = {80: 8, 212: 12, 16: 16, 61: 16, 160: 16, 24: 24, 32: 32}
-"""Bits that one sample occupies in each signal format that is read here."""
+from toolkit.ecg.formats import BITS_PER_SAMPLE, stored_bytes
 
 _MAX_HEADER_BYTES = 1 << 16
 _MAX_RECORD_BYTES = 8 << 30  # a day of twelve leads at 1 kHz is 2 GiB
@@ -194,7 +192,7 @@ def _check_layout(header: Header, source: str) -> None:
         raise damaged("signals of one file are not on neighbouring lines", source)
     if len({(s.file, s.format, s.byte_offset) for s in signals}) != len(header.files):
         raise damaged("one signal file in two formats", source)
-    needed = header.n_samples * sum(BITS_PER_SAMPLE[s.format] for s in signals) // 8
+    needed = sum(stored_bytes(header.n_samples, s.format)[0] for s in signals)
     if needed > _MAX_RECORD_BYTES:
         raise damaged(f"header asks for {needed / 2**30:.0f} GiB of samples", source)
 

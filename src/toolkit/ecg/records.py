@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError
 from toolkit.ecg.annotations import Annotations, read_annotations
-from toolkit.ecg.formats import Signal, decode
+from toolkit.ecg.formats import BITS_PER_SAMPLE, Signal, decode, stored_bytes
 from toolkit.ecg.header import (
-    BITS_PER_SAMPLE,
     Header,
     SignalSpec,
     damaged,
@@ -202,8 +201,7 @@ def read_signal(
 
 def _read_file(path: Path, specs: list[SignalSpec], n_samples: int, expected: str | None) -> Signal:
     layout, count = specs[0], n_samples * len(specs)
-    size = layout.byte_offset + -(-count * BITS_PER_SAMPLE[layout.format] // 8)
-    padded = layout.byte_offset + -(-count // 2) * 3 if layout.format == 212 else size
+    size, padded = (layout.byte_offset + n for n in stored_bytes(count, layout.format))
     # The real size is compared before anything is read: a header cannot ask for memory.
     found = path.stat().st_size if path.is_file() else size
     if not size <= found <= padded:

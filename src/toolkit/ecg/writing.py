@@ -1,6 +1,7 @@
 """Writer of WFDB records and annotation files.
 
-Signals are written in format 212 where the samples fit into 12 bits, else in format 16.
+Signals are written in format 212 where the converter has 12 bits, in format 16 where it has 16, and
+in format 32 where samples are int32, as those of 24-bit converters are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from toolkit.core.errors import DataError
 from toolkit.core.files import write_atomic
 from toolkit.ecg.annotations import Annotations, encode_annotations
-from toolkit.ecg.formats import encode_212
+from toolkit.ecg.formats import BITS_PER_SAMPLE, encode_212
 from toolkit.ecg.records import Record
 
 
@@ -22,7 +23,7 @@ def write_record(
     record: Record,
     *,
     annotator: str = "atr",
-    adc_resolution: int = 16,
+    adc_resolution: int | None = None,
     adc_zero: int = 0,
 ) -> Path:
     """Write a record that :func:`toolkit.ecg.records.read_record` gives back.
@@ -31,9 +32,9 @@ def write_record(
 
     Args:
         folder: an existing folder.
-        record: int16 samples; missing ones are written with the format's mark.
+        record: int16 or int32 samples; missing ones are written with the format's mark.
         annotator: suffix of the annotation file, written if the record has annotations.
-        adc_resolution: bits of the converter, up to 12 for format 212, up to 16 else.
+        adc_resolution: bits of the converter; those of the samples' type if unset.
         adc_zero: adu in the middle of its range, which the samples must lie in.
 
     Returns:
@@ -43,15 +44,16 @@ def write_record(
         DataError: a sample lies outside the range.
         RunError: the folder cannot be written.
     """
-    path = folder / record.name
-    stored, signal_format = _stored(record, adc_resolution, adc_zero)
+    path, bits = folder / record.name, adc_resolution or 8 * record.signal_adu.dtype.itemsize
+    signal_format = 212 if bits <= 12 else 16 if bits <= 16 else 32
+    stored = _stored(record, bits, adc_zero, signal_format)
     flat = stored.reshape(-1)
-    data = encode_212(flat) if signal_format == 212 else flat.astype("<i2").tobytes()
+    data = encode_212(flat) if signal_format == 212 else flat.tobytes()
     if record.annotations is not None:
         encoded = encode_annotations(record.annotations)
         write_atomic(path.with_name(f"{record.name}.{annotator}"), encoded)
     write_atomic(path.with_name(f"{record.name}.dat"), data)
-    converter = f"{signal_format} {{}} {adc_resolution} {adc_zero}"
+    converter = f"{signal_format} {{}} {bits} {adc_zero}"
     write_atomic(path.with_name(f"{record.name}.hea"), _header(record, stored, converter))
     return path
 
@@ -79,21 +81,22 @@ def write_annotations(path: Path, annotations: Annotations, fs_hz: float) -> Pat
     return path
 
 
-def _stored(record: Record, adc_resolution: int, adc_zero: int) -> tuple[NDArray[np.int16], int]:
-    """The samples as their format holds them, and the format."""
-    is_short = adc_resolution <= 12
+def _stored(
+    record: Record, bits: int, adc_zero: int, signal_format: int
+) -> NDArray[np.signedinteger]:
+    """The samples as their format holds them."""
     adu = np.asarray(record.signal_adu)
     missing = adu == np.iinfo(adu.dtype).min
-    half = 1 << (adc_resolution - 1)
+    half = 1 << (bits - 1)
     outside = ~missing & ((adu < adc_zero - half) | (adu >= adc_zero + half))
     if outside.any():
-        what = f"sample {int(adu[outside][0])} does not fit {adc_resolution} bits around {adc_zero}"
+        what = f"sample {int(adu[outside][0])} does not fit {bits} bits around {adc_zero}"
         raise DataError(what, where=f"record {record.name}")
-    mark = -2048 if is_short else -32768
-    return np.where(missing, mark, adu).astype(np.int16), 212 if is_short else 16
+    mark = -1 << (BITS_PER_SAMPLE[signal_format] - 1)
+    return np.where(missing, mark, adu).astype("<i4" if signal_format == 32 else "<i2")
 
 
-def _header(record: Record, stored: NDArray[np.int16], converter: str) -> str:
+def _header(record: Record, stored: NDArray[np.signedinteger], converter: str) -> str:
     checksums = stored.sum(axis=0, dtype=np.int64).astype(np.int16)
     lines = [f"{record.name} {len(record.leads)} {record.fs_hz:.17g} {record.n_samples}"]
     for column, lead in enumerate(record.leads):
