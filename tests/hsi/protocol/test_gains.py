@@ -172,6 +172,21 @@ def test_the_rate_is_chosen_where_it_validates_best(tmp_path, monkeypatch):
     assert one._rate(point) == 1e-3
 
 
+@pytest.mark.parametrize(("pooled", "chosen"), [(False, {5: 1e-2, 50: 1e-3}), (True, 1e-3)])
+def test_a_pooled_choice_is_one_rate_for_all_numbers_of_pixels(
+    tmp_path, monkeypatch, pooled, chosen
+):
+    one = comparison(tmp_path, rates=(1e-3, 1e-2), per_class=(5, 50), pool_choice=pooled)
+    scores = {(5, 1e-3): 0.6, (5, 1e-2): 0.65, (50, 1e-3): 0.9, (50, 1e-2): 0.8}
+
+    def cells(point, rate):
+        return [type("C", (), {"result": {"aa": scores[point.per_class, rate]}})()]
+
+    monkeypatch.setattr(one, "_choice", cells)
+    for point in one.points:
+        assert one._rate(point) == (chosen if pooled else chosen[point.per_class])
+
+
 def test_rates_are_chosen_on_training_pixels_alone(tmp_path):
     one = comparison(tmp_path)
     assert all(cell.config.split.validation == 0.5 for cell in one._choices())

@@ -48,6 +48,11 @@ class CompareConfig(Config):
     choice_draws: int = Field(
         2, ge=1, description="splits whose training pixels choose the rate, half validating"
     )
+    pool_choice: bool = Field(
+        False,
+        description="one rate for all numbers of training pixels, by the mean over them: a few "
+        "pixels alone say little",
+    )
     vary: tuple[str, ...] = Field(
         (),
         description="settings to try one by one, such as train.augmentation.noise=0.1, each a row "

@@ -9,7 +9,7 @@ pixels; then every arm runs on every draw.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,9 @@ class Comparison:
         rates = sorted(self.config.rates)
         if len(rates) == 1:
             return rates[0]
-        found = [[cell.result or {} for cell in self._choice(point, rate)] for rate in rates]
+        numbers = self.config.per_class if self.config.pool_choice else (point.per_class,)
+        points = [replace(point, per_class=n) for n in numbers]
+        found = [[c.result or {} for p in points for c in self._choice(p, rate)] for rate in rates]
         means = [np.mean([result["aa"] for result in results]) for results in found]
         return rates[int(np.argmax(means))]
 
