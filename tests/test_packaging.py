@@ -26,6 +26,7 @@ NEEDED = {
     "toolkit/ecg/presets/pretrain/ec57.toml",
     "toolkit/hsi/recipes.toml",
     "toolkit/models/ecg/encoder-ec57/model.safetensors",
+    "toolkit/models/ecg/gaps-ec57/model.safetensors",
     "toolkit/models/ecg/ec57/model.safetensors",
     "toolkit/models/ecg/ec57/config.toml",
     "toolkit/models/rl/halfcheetah-sacx/model.json",

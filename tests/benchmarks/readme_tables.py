@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
+import statistics
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -111,41 +112,38 @@ def transfer() -> str:
 
 def regression() -> str:
     """What is hidden, predicted by the network and by what needs no learning: means over seeds."""
+    found = read(MODELS / "ecg" / "gaps-ec57" / "results.json")
+    return "\n".join([*_predictors(found["seeds"]), *commands([found])])
+
+
+def pretext() -> str:
+    """The same of the encoder that classifiers are built on."""
     seeds = read(MODELS / "ecg" / "encoder-ec57" / "results.json")["pretraining"]
+    return "\n".join(_predictors(seeds))
+
+
+def _predictors(seeds: list[dict[str, Any]]) -> list[str]:
     head = "gaps of 0.2 s, DS2 | RMSE, mV | correlation | RMSE within 60 ms of R, mV"
     lines = [f"| {head} | correlation there |", "|" + "---|" * 5]
     for name in seeds[0]["predictors"]:
         cells = []
         for part, key in itertools.product(("whole", "near_r"), ("rmse_mv", "correlation")):
             values = [seed["predictors"][name][part][key] for seed in seeds]
-            cells.append(f"{sum(values) / len(values):.3f}")
+            cells.append(f"{statistics.mean(values):.3f}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return lines
 
 
 def filling() -> str:
     results = read(RESULTS / "ecg-filling.json")
-    rows = results["rows"]
-    better = sum(row["rmse_mv"] < row["line_mv"] for row in rows)
-    said = []
-    for key in ("rmse_mv", "line_mv"):
+    rows, cells = results["rows"], []
+    for key in ("filled_mv", "alone_mv", "line_mv", "correlation"):
         values = sorted(row[key] for row in rows)
-        middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
-        said.append(f"{middle:.3f} ({values[0]:.3f} to {values[-1]:.3f})")
-    heads = (
-        "| gaps of 0.2 s | records | filled, mV | a straight line, mV | nearer than the line in |"
-    )
-    return "\n".join(
-        [
-            heads,
-            "|---|---|---|---|---|",
-            f"| DS2, R peaks detected | {len(rows)} | {said[0]} | {said[1]} | {better} |",
-            "",
-            "```",
-            results["command"],
-            "```",
-        ]
-    )
+        cells.append(f"{statistics.median(values):.3f} ({values[0]:.3f} to {values[-1]:.3f})")
+    head = "gaps of 0.2 s, DS2 | filled, mV | without the network, mV | straight lines, mV"
+    own = f"| {len(rows)} records | {' | '.join(cells)} | {results['correlation']:.3f} |"
+    heads = [f"| {head} | correlation | of all samples |", "|" + "---|" * 6]
+    return "\n".join([*heads, own, *commands([results])])
 
 
 def stress() -> str:
@@ -296,6 +294,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ec57": ec57,
     "transfer": transfer,
     "regression": regression,
+    "pretext": pretext,
     "filling": filling,
     "stress": stress,
     "whole": hsi_tables.whole,

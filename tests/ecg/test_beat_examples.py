@@ -46,8 +46,10 @@ def numbered(label: list[int]) -> BeatSeries:
     side, template = np.zeros((n, 5), np.float32), np.zeros((1, WIDTH), np.float32)
     at = np.arange(n)
     ones = np.ones((n, 1), np.float32)
+    signal = np.zeros((1, 100 * n), np.float32)
+    labels = np.array(label, np.int64)
     return BeatSeries(
-        "r", np.array(label, np.int64), rr_s, beats, at, template, side, ones, at, ones[0]
+        "r", labels, rr_s, beats, at, template, side, ones, at, ones[0], signal, 100 * at
     )
 
 

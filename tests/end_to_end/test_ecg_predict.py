@@ -277,7 +277,7 @@ def test_gaps_are_filled_and_written_as_a_record(record: Path, tmp_path: Path) -
     adu[round(20 * whole.fs_hz) : round(20.2 * whole.fs_hz)] = np.iinfo(adu.dtype).min
     adu[round(40 * whole.fs_hz) : round(42 * whole.fs_hz)] = np.iinfo(adu.dtype).min
     lacking = write_wfdb(tmp_path / "in", replace(whole, signal_adu=adu, annotations=None))
-    words = ("encoder-ec57", lacking, "--task", "regression", "--to-hz", 250, "--out", tmp_path)
+    words = ("gaps-ec57", lacking, "--task", "regression", "--to-hz", 250, "--out", tmp_path)
     (found,) = answer("ecg", "predict", *words)["records"]
     assert found["gaps"] == {"filled": len(whole.leads), "too long": len(whole.leads)}
     back = read_record(tmp_path / "made" / "made", annotator=None, allow_missing=True)
@@ -292,8 +292,8 @@ def test_gaps_are_filled_and_written_as_a_record(record: Path, tmp_path: Path) -
     ("model", "option", "says"),
     [
         ("ec57", ("--to-hz", 250), "--to-hz"),
-        ("ec57", ("--task", "regression"), "encoder-ec57"),
-        ("encoder-ec57", ("--task", "regression", "--abstain", 0.5), "--abstain"),
+        ("ec57", ("--task", "regression"), "gaps-ec57"),
+        ("gaps-ec57", ("--task", "regression", "--abstain", 0.5), "--abstain"),
     ],
 )
 def test_options_of_the_other_task_are_refused(

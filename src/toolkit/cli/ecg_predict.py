@@ -64,15 +64,15 @@ def predict(run_name: str, inputs: tuple[str, ...], out: Path, **options: Any) -
     without suffix, or a .csv, .npy or .mat file of samples. Each gets a folder below --out:
     annotations (NAME.ann), beats.csv, episodes.csv, report.html. For research, not for diagnosis.
 
-    With --task regression MODEL is an encoder ("toolkit ecg pretrain --target gap"): short gaps
-    (missing, flat or saturated samples) are filled, and the folder holds a WFDB record, gaps.csv
-    and gaps.png.
+    With --task regression MODEL is one that fills gaps: gaps-ec57, or a run of "toolkit ecg
+    pretrain --preset gaps". Short ones (missing, flat or saturated samples) are filled, and the
+    folder holds a WFDB record, gaps.csv and gaps.png.
 
     \b
     Examples:
       toolkit ecg predict ec57 records/syn000 --out OUT
       toolkit ecg predict ec57 records/syn001 --out OUT --abstain 0.8 --json
-      toolkit ecg predict encoder-ec57 records/syn000 --out FILLED --task regression
+      toolkit ecg predict gaps-ec57 records/syn000 --out FILLED --task regression
     """
     prepare = _filling if options["task"] == "regression" else _classifying
     work, show = prepare(run_name, options)

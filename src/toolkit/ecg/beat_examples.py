@@ -43,6 +43,8 @@ class BeatSeries:
         p_coherence_BL: (n, leads) how alike the P waves around each beat are.
         sample: (n,) R peaks as samples of the record.
         height_mv_L: (leads,) the record's typical QRS height, the unit of ``beats_BLT``.
+        signal_mv_LT: (leads, samples) the whole record at 120 Hz.
+        peak: (n,) R peaks as samples of ``signal_mv_LT``.
     """
 
     name: str
@@ -55,6 +57,8 @@ class BeatSeries:
     p_coherence_BL: Floats
     sample: Labels
     height_mv_L: Floats
+    signal_mv_LT: Floats
+    peak: Labels
 
     def __len__(self) -> int:
         return len(self.label)
@@ -69,6 +73,7 @@ class BeatSeries:
             side_BS=self.side_BS[chosen],
             p_coherence_BL=self.p_coherence_BL[chosen],
             sample=self.sample[chosen],
+            peak=self.peak[chosen],
         )
 
 
@@ -88,7 +93,7 @@ def series(record: Record, leads: Sequence[str]) -> BeatSeries:
     x_LT = morphology.filtered(record, leads)
     beats, height_mv_L = morphology.beat_windows(x_LT, at), morphology.qrs_height(x_LT, at)
     rr_s = rhythm.intervals(sample / record.fs_hz)
-    return _assemble(record.name, label, rr_s, beats, sample, height_mv_L)
+    return _assemble(record.name, label, rr_s, beats, sample, height_mv_L, x_LT, at)
 
 
 def _assemble(
@@ -98,6 +103,8 @@ def _assemble(
     beats_BLT: Floats,
     sample: Labels,
     height_mv_L: Floats,
+    signal_mv_LT: Floats,
+    peak: Labels,
 ) -> BeatSeries:
     ordinary = morphology.template(beats_BLT, rr_s)
     shape = morphology.shape_features(beats_BLT, ordinary)
@@ -113,6 +120,8 @@ def _assemble(
         p_coherence_BL=morphology.p_coherence(beats_BLT),
         sample=sample,
         height_mv_L=height_mv_L,
+        signal_mv_LT=signal_mv_LT,
+        peak=peak,
     )
 
 
@@ -131,6 +140,8 @@ def pseudo_record(source: BeatSeries, most: int, generator: Generator) -> BeatSe
         source.beats_BLT[source.at[keep]],
         source.sample[keep],
         source.height_mv_L,
+        source.signal_mv_LT,
+        source.peak[keep],
     )
 
 

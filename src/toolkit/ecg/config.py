@@ -78,8 +78,26 @@ class HidingConfig(Config):
         "gap", description="what is hidden: spans, the end, or all but every k-th sample"
     )
     gap_s: float = Field(0.2, gt=0, description="length of a gap; one in every two seconds")
+    start: Literal["ordinary", "alike"] = Field(
+        "ordinary",
+        description="what the network starts from: the record's ordinary beat (straight lines "
+        "where that is unknown) or, in gaps, what stood elsewhere in like surroundings",
+    )
+    loose_s: float = Field(
+        0.0,
+        ge=0,
+        le=0.2,
+        description="windows of beats lie so far from their R peaks, ±: a hidden one's instant is "
+        "not known",
+    )
     forecast_s: float = Field(0.4, gt=0, description="length of the hidden end")
     low_fs_hz: float = Field(20.0, gt=0, description="sampling rate of what upsampling sees")
+
+    @model_validator(mode="after")
+    def _of_gaps(self) -> Self:
+        if self.start == "alike" and self.target != "gap":
+            raise ValueError(f"start = 'alike': only gaps have surroundings, not {self.target}")
+        return self
 
 
 class EcgConfig(SupervisedConfig):

@@ -50,7 +50,13 @@ def filtered(record: Record, leads: Sequence[str]) -> Floats:
         up, down = ratio.numerator, ratio.denominator
         # the ends are padded with the median: with zeros, an offset would ring there
         x_LT = signal.resample_poly(x_LT, up, down, axis=1, padtype="median")
-    band = signal.butter(2, _BAND_HZ, "bandpass", fs=FS_HZ, output="sos")
+    return in_band(x_LT, FS_HZ)
+
+
+def in_band(x_LT: Floats, fs_hz: float) -> Floats:
+    """Signals between 0.5 and 40 Hz, without phase shift: (n_leads, samples) at ``fs_hz``."""
+    high_hz = min(_BAND_HZ[1], 0.45 * fs_hz)
+    band = signal.butter(2, (_BAND_HZ[0], high_hz), "bandpass", fs=fs_hz, output="sos")
     smooth: Floats = signal.sosfiltfilt(band, x_LT, axis=1).astype(np.float32)
     return smooth
 
@@ -65,7 +71,12 @@ def beat_windows(x_LT: Floats, at: NDArray[np.int64]) -> Floats:
     Returns:
         (n, n_leads, WIDTH), clipped to ±4 typical QRS heights; the ends repeat the end samples.
     """
-    scaled: Floats = np.clip(_centred(x_LT, at) / qrs_height(x_LT, at)[:, None], -_CLIP, _CLIP)
+    return scaled_windows(x_LT, at, qrs_height(x_LT, at))
+
+
+def scaled_windows(x_LT: Floats, at: NDArray[np.int64], height_L: Floats) -> Floats:
+    """:func:`beat_windows` around any samples, over a height that is given."""
+    scaled: Floats = np.clip(_centred(x_LT, at) / height_L[:, None], -_CLIP, _CLIP)
     return scaled.astype(np.float32)
 
 

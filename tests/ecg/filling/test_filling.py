@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 from toolkit.core.errors import ConfigError
-from toolkit.ecg import morphology
 from toolkit.ecg.filling.fill import ALONE, EDGE, FILLED, LONG, fill
 from toolkit.ecg.filling.model import GapModel, load_gap_model
 from toolkit.ecg.filling.outcome import _resampled
-from toolkit.ecg.filling.peaks import expected_peaks, fitted
-from toolkit.ecg.prediction.detection import detect
 from toolkit.ecg.prediction.readable import Readable
 from toolkit.ecg.records import Record
 from toolkit.ecg.synthetic import synthesize
@@ -25,7 +22,7 @@ MARK = np.iinfo(WHOLE.signal_adu.dtype).min
 
 @pytest.fixture(scope="module")
 def model() -> GapModel:
-    return load_gap_model("encoder-ec57", Path("runs"))
+    return load_gap_model("gaps-ec57", Path("runs"))
 
 
 def lacking(*gaps_s: tuple[float, float], leads: slice = slice(None)) -> Record:
@@ -37,8 +34,7 @@ def lacking(*gaps_s: tuple[float, float], leads: slice = slice(None)) -> Record:
 
 def filled(model: GapModel, record: Record, longest_s: float = 0.5):
     signal = Readable.of(record, tuple(range(len(record.leads))))
-    at = detect(signal.read, signal.n_samples, signal.fs_hz)
-    return fill(model, signal, at, longest_s)
+    return fill(model, signal, longest_s)
 
 
 def test_hidden_complexes_come_back_nearer_than_a_straight_line(model) -> None:
@@ -106,25 +102,6 @@ def test_only_the_lead_that_lacks_something_is_changed(model) -> None:
     assert [(gap.column, gap.outcome) for gap in gaps] == [(1, FILLED)]
     np.testing.assert_array_equal(found.signal_adu[:, 0], WHOLE.signal_adu[:, 0])
     assert (found.signal_adu != MARK).all()
-
-
-def test_a_peak_is_expected_only_where_a_long_interval_has_a_gap() -> None:
-    at = np.array([0, 300, 600, 1200, 1500, 1800, 2400, 2700])
-    gap = np.array([[880, 930]])
-    none = np.empty((0, 2), np.int64)
-    assert expected_peaks(at, gap, none).tolist() == [900]
-    assert expected_peaks(at, gap + 2000, none).tolist() == []
-    assert expected_peaks(at, gap, gap + 100).tolist() == []
-
-
-def test_a_peak_is_fitted_to_what_is_seen_around_it() -> None:
-    shape = np.exp(-(((np.arange(morphology.WIDTH) - 105) / 6.0) ** 2), dtype=np.float32)
-    x = np.zeros((1, 600), np.float32)
-    x[0, 200 : 200 + morphology.WIDTH] = shape
-    hidden = np.zeros(600, bool)
-    hidden[200 + morphology.BEFORE - 12 : 200 + morphology.BEFORE + 12] = True
-    true = 200 + morphology.BEFORE
-    assert fitted(true + 9, x, shape[None], hidden) == pytest.approx(true, abs=1)
 
 
 def test_another_rate_keeps_the_signal_and_what_is_missing() -> None:

@@ -11,13 +11,17 @@ from toolkit.ecg import morphology
 from toolkit.ecg.beat_examples import BeatExamples, series
 from toolkit.ecg.config import AugmentationConfig, HidingConfig
 from toolkit.ecg.regression import scores, sources
+from toolkit.ecg.regression.beat_windows import BeatWindows
+from toolkit.ecg.regression.predictors import linear
 from toolkit.ecg.regression.pretraining import hidden_loss
-from toolkit.ecg.regression.windows import BeatWindows, HiddenExamples, RecordWindows
+from toolkit.ecg.regression.record_windows import RecordWindows
+from toolkit.ecg.regression.windows import HiddenExamples
 from toolkit.ecg.synthetic import synthesize
 
 RECORD = synthesize(0, minutes=0.5)
 PARTS = [series(RECORD, ("MLII",)), series(replace(RECORD, name="b"), ("MLII",))]
 PLAIN = AugmentationConfig()
+ALIKE = HidingConfig(start="alike")
 
 
 def examples(**hiding: object) -> HiddenExamples:
@@ -25,14 +29,46 @@ def examples(**hiding: object) -> HiddenExamples:
 
 
 def test_nothing_of_what_is_hidden_is_seen() -> None:
-    made = examples()
-    at = np.arange(len(made))
+    for i in range(3, 12):  # of the first record
+        made = HiddenExamples(BeatWindows(PARTS, loose_s=0.05), ALIKE, PLAIN)
+        (seen,), target = made.batch(np.array([i]), None)
+        hidden = target[0, -1].numpy() > 0
+        changed = BeatWindows(PARTS, loose_s=0.05)
+        changed._beats[i, :, hidden] = 7.0
+        changed._records = [np.array(one) for one in changed._records]
+        changed._records[0][:, changed._first[i] + np.flatnonzero(hidden)] = 7.0
+        (again,), _ = HiddenExamples(changed, made.hiding, PLAIN).batch(np.array([i]), None)
+        torch.testing.assert_close(seen, again)
+
+
+def test_a_gap_is_bridged_by_what_stands_elsewhere_in_the_record() -> None:
+    made = examples(start="alike")
+    at = np.arange(3, len(PARTS[0]) - 3)
     (seen,), target = made.batch(at, None)
-    hidden = target[:, -1] > 0
-    changed = BeatWindows(PARTS)
-    changed._beats = torch.where(hidden[:, None], torch.tensor(7.0), changed._beats)
-    (again,), _ = HiddenExamples(changed, made.hiding, PLAIN).batch(at, None)
-    torch.testing.assert_close(seen, again)
+    hidden = (target[:, -1:] > 0).expand(-1, 1, -1)
+    errors = (seen[:, :1] - target[:, :1])[hidden]
+    ordinary = torch.from_numpy(made.windows.ordinary(at))
+    assert errors.square().mean() < (ordinary - target[:, :1])[hidden].square().mean()
+    assert set(made._guides) == set(at.tolist())  # found once, kept for the next epoch
+    (again,), _ = made.batch(at, None)
+    torch.testing.assert_close(seen, again, rtol=0, atol=0)
+
+
+def test_loose_windows_lie_beside_their_r_peaks() -> None:
+    tight, loose = BeatWindows(PARTS), BeatWindows(PARTS, loose_s=0.05)
+    at = np.arange(4, 12)
+    off = loose._off[at]
+    assert len(set(off.tolist())) > 3 and np.abs(off).max() <= 6
+    for i, shift in zip(at, off):
+        a, b = (one.signals(np.array([i]))[0, 0, 40:80] for one in (tight, loose))
+        whole = tight.signals(np.array([i]))[0, 0, 40 + shift : 80 + shift]
+        torch.testing.assert_close(b - b.mean(), whole - whole.mean())
+        assert shift == 0 or not torch.equal(a, b)
+        for other in ("ordinary", "previous"):  # predictors are told where the peak is
+            a, b = (getattr(one, other)(np.array([i]))[0, 0] for one in (tight, loose))
+            np.testing.assert_array_equal(b[40:80], a[40 + shift : 80 + shift])
+    where = [np.flatnonzero(one.near(at)[0]).min() for one in (tight, loose)]
+    assert where[0] - where[1] == off[0]
 
 
 def test_the_beat_before_does_not_show_what_is_hidden() -> None:
@@ -73,12 +109,19 @@ def test_the_same_parts_are_hidden_whatever_they_are_asked_with() -> None:
     assert torch.equal(made.batch(np.array([5, 2]), None)[1], whole[[5, 2]])
 
 
-def test_training_hides_elsewhere_and_asks_for_the_undisturbed_signal() -> None:
+def test_training_hides_other_samples_each_time_unless_like_ones_are_sought() -> None:
+    at, random = np.arange(6), np.random.default_rng(0)
+    for start, same in (("alike", True), ("ordinary", False)):
+        made = examples(start=start)
+        hidden = [made.batch(at, g)[1][:, -1] for g in (random, None)]
+        assert torch.equal(*hidden) == same
+
+
+def test_training_asks_for_the_undisturbed_signal() -> None:
     noisy = AugmentationConfig(gain=0.3, noise=0.5)
     made = HiddenExamples(BeatWindows(PARTS), HidingConfig(), noisy)
     at = np.arange(6)
     (seen,), target = made.batch(at, np.random.default_rng(0))
-    assert not torch.equal(target[:, -1], made.batch(at, None)[1][:, -1])
     true = made.windows.signals(at)
     factor = (target[:, :1] * true).sum(-1) / true.square().sum(-1)
     torch.testing.assert_close(target[:, :1], true * factor[..., None])
@@ -106,10 +149,10 @@ def test_scores_are_in_millivolts_and_a_perfect_guess_has_no_error() -> None:
     off = scores.score(made, at, true + 1)["network"]["whole"]["rmse_mv"]
     assert off == pytest.approx(float(PARTS[0].height_mv_L[0]), rel=1e-4)
     ordinary = {"ordinary beat", "ordinary beat, joined"}
-    assert set(found) == {"network", "hold", "linear", "spline", "previous beat", *ordinary}
-    assert set(scores.score(examples(target="upsampling"), at, true)) == set(found) - {
-        "previous beat"
-    }
+    without = {"hold", "linear", "spline", "previous beat", "like surroundings, joined"}
+    assert set(found) == {"network", *without, *ordinary}
+    sparse = scores.score(examples(target="upsampling"), at, true)
+    assert set(sparse) == set(found) - {"previous beat", "like surroundings, joined"}
 
 
 def test_windows_of_records_are_cut_where_they_lie() -> None:
@@ -121,6 +164,22 @@ def test_windows_of_records_are_cut_where_they_lie() -> None:
     previous = windows.previous(np.array([1]))[0, 0]
     np.testing.assert_allclose(previous - previous[0], signal[75:375] - signal[75], atol=1e-6)
     assert np.flatnonzero(windows.near(np.array([1]))[0])[0] == 281 - 200 - 22
+
+
+def test_gaps_of_a_record_are_bridged_from_elsewhere_in_it() -> None:
+    record = synthesize(4, minutes=1)
+    signal = record.millivolts(("MLII",))[0]
+    peaks = sources._peaks(record)
+    start, width = np.array([3600, 9000]), 3600
+    windows = RecordWindows([signal], [peaks], np.zeros(2, int), start, width, record.fs_hz)
+    made, at = HiddenExamples(windows, ALIKE, PLAIN), np.arange(2)
+    (seen,), target = made.batch(at, None)
+    hidden = target[:, 1] > 0
+    assert 0.05 < hidden.float().mean() < 0.2
+    torch.testing.assert_close(seen[:, 0][~hidden], target[:, 0][~hidden])
+    lines = torch.from_numpy(linear(target[:, :1].numpy(), hidden.numpy()))
+    errors = [(one[:, 0] - target[:, 0])[hidden].square().mean() for one in (seen, lines)]
+    assert errors[0] < 0.5 * errors[1]
 
 
 def test_a_window_near_a_test_fragment_is_refused() -> None:

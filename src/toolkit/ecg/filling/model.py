@@ -1,4 +1,4 @@
-"""The regression that fills gaps: a released encoder, or a run of ``toolkit ecg pretrain``."""
+"""The regression that fills gaps: a released one, or a run of ``toolkit ecg pretrain``."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ class GapModel:
 
 
 def load_gap_model(spec: str, runs_dir: Path) -> GapModel:
-    """A released encoder or a run of ``toolkit ecg pretrain`` that learnt to fill gaps of beats.
+    """A released regression or a run of ``toolkit ecg pretrain`` that learnt to fill gaps of beats.
 
     Raises:
         ConfigError: it classifies, or learnt something else.
         RunError: there is none, it is unfinished or damaged.
     """
     found = find(spec, "ecg", runs_dir)
-    hint = "encoder-ec57, or a run of toolkit ecg pretrain --preset ec57 --target gap"
+    hint = "gaps-ec57, or a run of toolkit ecg pretrain --preset gaps"
     if "hiding" not in found.settings:
         raise ConfigError("a classifier predicts no signal", where=str(found.path), hint=hint)
     config = found.config(EcgPretrainConfig)
-    if config.protocol == "fragments17" or config.hiding.target != "gap":
-        what = f"it learnt {config.hiding.target} under {config.protocol}, not gaps of beats"
+    if config.protocol == "fragments17" or config.hiding.start != "alike":
+        what = (
+            f"it learnt {config.hiding.target} under {config.protocol}, not to fill gaps of beats"
+        )
         raise ConfigError(what, where=str(found.path), hint=hint)
     made = network(config)
     load_weights(made, weights.read(found.path))

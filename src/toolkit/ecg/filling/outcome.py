@@ -58,7 +58,7 @@ def fill_gaps(
     name = recording.record.name
     output.check_free(out / name)
     signal, at, warnings = find_beats(recording, leads, len(model.config.leads))
-    filled, gaps = fill(model, signal, at, longest_s)
+    filled, gaps = fill(model, signal, longest_s)
     samples = sum(gap.stop - gap.start for gap in gaps if gap.outcome == FILLED)
     written = filled if to_hz is None else _resampled(filled, to_hz)
     summary = {

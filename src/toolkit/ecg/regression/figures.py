@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from toolkit.core import plots
 from toolkit.core.run import Run
 from toolkit.core.supervised import Indices
+from toolkit.ecg.regression import scores
 from toolkit.ecg.regression.predictors import joined
 from toolkit.ecg.regression.windows import HiddenExamples
 from toolkit.ecg.study import Floats
 
 _SHOWN, _COLUMNS = 12, 3
+_START = {"alike": scores.ALIKE, "ordinary": scores.JOINED}
 
 
 def draw(
@@ -26,9 +28,9 @@ def draw(
     chosen = np.unique(np.linspace(0, len(at) - 1, min(_SHOWN, len(at))).astype(int))
     true_BLT: Floats = examples.windows.signals(at[chosen]).numpy()
     hidden_BT = examples.hidden(at[chosen], true_BLT.shape[-1], None)
-    ordinary = examples.windows.ordinary(at[chosen])
-    start_BLT = joined(true_BLT, hidden_BT, ordinary)
-    start = "straight line" if ordinary is None else "ordinary beat, joined"
+    guide = examples.guide(at[chosen], hidden_BT)
+    start_BLT = joined(true_BLT, hidden_BT, guide)
+    start = _START[examples.hiding.start] if guide is not None else "straight line"
     scale = examples.windows.millivolts(at[chosen])[:, 0]
     lines = -(-len(chosen) // _COLUMNS)
     figure, axes = plots.canvas(plots.WIDTH_IN, 1.5 * lines + 0.4, lines, _COLUMNS)

@@ -57,7 +57,10 @@ def network(config: EcgPretrainConfig) -> Restorer:
     leads = 1 if config.protocol == "fragments17" else len(config.leads)
     channels = 1 if config.protocol == "fragments17" else 3 * leads
     trunk = config.network.model_copy(update={"in_channels": channels})
-    return Restorer(Encoder(trunk), leads, lateral=config.lateral)
+    made = Restorer(Encoder(trunk), leads, lateral=config.lateral)
+    if config.hiding.start == "alike":  # so good a guess is not to be spoilt at first
+        nn.init.zeros_(made.decoder.out.weight)
+    return made
 
 
 def hidden_loss(predicted_BLT: Tensor, target_BLT: Tensor) -> Tensor:

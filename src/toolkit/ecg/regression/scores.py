@@ -15,7 +15,7 @@ from toolkit.ecg.regression.windows import HiddenExamples
 from toolkit.ecg.study import Floats
 
 NETWORK, PREVIOUS = "network", "previous beat"
-ORDINARY, JOINED = "ordinary beat", "ordinary beat, joined"
+ORDINARY, JOINED, ALIKE = "ordinary beat", "ordinary beat, joined", "like surroundings, joined"
 
 
 def score(
@@ -56,6 +56,8 @@ def _guesses(
     if ordinary is not None:
         guesses[ORDINARY] = ordinary
         guesses[JOINED] = joined(true_BLT, hidden_BT, ordinary)
+    if examples.hiding.target == "gap":
+        guesses[ALIKE] = joined(true_BLT, hidden_BT, examples.windows.alike(at, hidden_BT))
     previous = examples.windows.previous(at)
     if previous is not None and examples.hiding.target != "upsampling":
         guesses[PREVIOUS] = previous  # of a sparsely seen signal the beat before is sparse too

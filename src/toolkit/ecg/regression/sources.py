@@ -16,7 +16,9 @@ from toolkit.ecg.beats import aami_classes
 from toolkit.ecg.config import EcgPretrainConfig
 from toolkit.ecg.database import Database
 from toolkit.ecg.records import Record
-from toolkit.ecg.regression.windows import BeatWindows, RecordWindows, Windows
+from toolkit.ecg.regression.beat_windows import BeatWindows
+from toolkit.ecg.regression.record_windows import RecordWindows
+from toolkit.ecg.regression.windows import Windows
 from toolkit.ecg.study import Floats
 
 GUARD_S = 10.0  # around test fragments nothing is learnt from
@@ -63,7 +65,8 @@ def pool(database: Database, config: EcgPretrainConfig) -> Pool:
     ]
     facts = {"learnt_records": learnt, "judged_records": judged}
     owners = np.repeat(judged, [len(one) for one in parts[1]])
-    return Pool(BeatWindows(parts[0]), BeatWindows(parts[1]), facts, owners)
+    first, second = (BeatWindows(part, config.hiding.loose_s) for part in parts)
+    return Pool(first, second, facts, owners)
 
 
 def _around_fragments(database: Database, seed: int) -> Pool:
