@@ -49,11 +49,31 @@ def test_the_ratio_that_is_asked_for_is_reached(record, snr_db: float) -> None:
     heard = stressed(record, noise, snr_db)
     where = noisy(record.n_samples, record.fs_hz)
     clean, loud = (one.millivolts(record.leads[:1])[0] for one in (record, heard))
-    np.testing.assert_array_equal(clean[~where], loud[~where])
-    added = (loud - clean)[where]
-    scale = np.sqrt(np.square(added).mean() / np.square(noise[0][where]).mean())
+    added, own = loud - clean, noise[0]
+    scale = added[where].std() / own[where].std()
     found = 10 * np.log10(qrs_height_mv(record, 0) ** 2 / 8 / scale**2 / noise_power(noise[0], 360))
     assert found == pytest.approx(snr_db, abs=0.1)
+
+
+def test_the_signal_does_not_jump_where_noise_begins_and_ends(record) -> None:
+    noise = made("bw", 7.5)[:, : record.n_samples]
+    where = noisy(record.n_samples, record.fs_hz)
+    clean, loud = (
+        one.millivolts(record.leads[:1])[0] for one in (record, stressed(record, noise, -6))
+    )
+    added, one_adu = loud - clean, 1 / record.gain[0]
+    begin, end = np.flatnonzero(np.diff(where))[:2] + 1
+    assert not added[: begin + 1].any()
+    assert np.ptp(added[begin:end]) > 0.5
+    quiet = added[end : end + round(60 * record.fs_hz)]
+    np.testing.assert_allclose(quiet, quiet[0], atol=1e-5)  # the offset stays
+    assert abs(quiet[0] - added[end - 1]) < 2 * one_adu + np.abs(np.diff(added[begin:end])).max()
+
+
+def test_noise_is_measured_on_its_first_five_minutes() -> None:
+    noise = np.random.default_rng(0).normal(size=round(400 * FS_HZ))
+    louder = np.where(np.arange(len(noise)) < round(300 * FS_HZ), noise, 9 * noise)
+    assert noise_power(louder, FS_HZ) == noise_power(noise[: round(300 * FS_HZ)], FS_HZ)
 
 
 def test_the_height_is_that_of_the_normal_complexes(record) -> None:

@@ -1,13 +1,11 @@
 """How much noise is added, and when: nst's standard protocol and its signal-to-noise ratio.
 
 As nst(1) defines them: the signal's power is that of a sine as high as the QRS complexes from peak
-to peak, S = P²/8, the noise's is its mean square N over pieces of a second; noise is scaled by a
-so that SNR = 10 log10(S / (a² N)) dB. P is the mean over normal beats within 50 ms of their
-R peak and N that over pieces, the largest and smallest twentieth left out of both.
-
-Two things differ from the program. It measures N on the first five minutes of a noise record, this
-on all that is added, so that gains of recorded noise are not its own to the last digit. And it sets
-offsets anew where a gain changes, so that the signal does not jump there; here it may.
+to peak, S = P²/8, the noise's is its mean square N over pieces of a second of its first five
+minutes; noise is scaled by a so that SNR = 10 log10(S / (a² N)) dB. P is the mean over normal beats
+within 50 ms of their R peak and N that over pieces, the largest and smallest twentieth left out of
+both.
+Where noise begins and ends the signal does not jump: offsets are set so, and stay.
 """
 
 from __future__ import annotations
@@ -51,8 +49,12 @@ def qrs_height_mv(record: Record, column: int) -> float:
 
 
 def noise_power(noise_mv: Floats, fs_hz: float) -> float:
-    """Mean square of a channel around the mean of each second, extremes left out, in mV²."""
+    """Mean square of a channel around the mean of each second, extremes left out, in mV².
+
+    Of the first five minutes, as the program measures it.
+    """
     second = round(fs_hz)
+    noise_mv = noise_mv[: round(LEARNING_S * fs_hz)]
     whole = noise_mv[: len(noise_mv) // second * second].reshape(-1, second)
     return _trimmed(whole.std(axis=1)) ** 2
 
@@ -79,8 +81,9 @@ def stressed(record: Record, noise_mv: Floats, snr_db: float) -> Record:
         noise = noise_mv[column % len(noise_mv)]
         power = qrs_height_mv(record, column) ** 2 / 8
         scale = np.sqrt(power / noise_power(noise, record.fs_hz) / 10 ** (snr_db / 10))
-        added = np.round(scale * noise * record.adu_per_mv(column))
-        adu[:, column] += np.where(where, added, 0).astype(np.int64)
+        steps = np.diff(noise, prepend=noise[0]) * np.append(False, where[:-1])
+        added = np.round(scale * np.cumsum(steps) * record.adu_per_mv(column))
+        adu[:, column] += added.astype(np.int64)
     # the lowest value stands for a missing sample
     loud = np.clip(adu, limits.min + 1, limits.max).astype(record.signal_adu.dtype)
     missing = record.signal_adu == limits.min
