@@ -119,3 +119,8 @@ def test_another_rate_keeps_the_signal_and_what_is_missing() -> None:
 def test_a_classifier_and_a_regression_of_something_else_are_refused(tmp_path) -> None:
     with pytest.raises(ConfigError, match="a classifier predicts no signal"):
         load_gap_model("ec57", tmp_path)
+    with pytest.raises(
+        ConfigError, match="start = 'ordinary'; gaps are filled with start"
+    ) as error:
+        load_gap_model("encoder-ec57", tmp_path)
+    assert "gaps-ec57" in str(error.value)

@@ -35,9 +35,8 @@ def load_gap_model(spec: str, runs_dir: Path) -> GapModel:
         raise ConfigError("a classifier predicts no signal", where=str(found.path), hint=hint)
     config = found.config(EcgPretrainConfig)
     if config.protocol == "fragments17" or config.hiding.start != "alike":
-        what = (
-            f"it learnt {config.hiding.target} under {config.protocol}, not to fill gaps of beats"
-        )
+        own = f"{config.hiding.target} under {config.protocol}, start = {config.hiding.start!r}"
+        what = f"it learnt {own}; gaps are filled with start = 'alike'"
         raise ConfigError(what, where=str(found.path), hint=hint)
     made = network(config)
     load_weights(made, weights.read(found.path))
