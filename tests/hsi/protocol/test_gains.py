@@ -165,7 +165,7 @@ def test_the_rate_is_chosen_where_it_validates_best(tmp_path, monkeypatch):
     point = one.points[0]
     scores = {1e-4: (0.5, 0.6), 1e-3: (0.9, 0.8), 1e-2: (0.95, 0.1)}
     cells = {
-        rate: [type("C", (), {"result": {"aa": aa}})() for aa in values]
+        rate: [type("C", (), {"result": {"aa": aa, "n_test": 9}})() for aa in values]
         for rate, values in scores.items()
     }
     monkeypatch.setattr(one, "_choice", lambda point, rate: cells[rate])
@@ -177,10 +177,11 @@ def test_a_pooled_choice_is_one_rate_for_all_numbers_of_pixels(
     tmp_path, monkeypatch, pooled, chosen
 ):
     one = comparison(tmp_path, rates=(1e-3, 1e-2), per_class=(5, 50), pool_choice=pooled)
-    scores = {(5, 1e-3): 0.6, (5, 1e-2): 0.65, (50, 1e-3): 0.9, (50, 1e-2): 0.8}
+    scores = {(5, 1e-3): 0.6, (5, 1e-2): 0.75, (50, 1e-3): 0.9, (50, 1e-2): 0.8}
 
-    def cells(point, rate):
-        return [type("C", (), {"result": {"aa": scores[point.per_class, rate]}})()]
+    def cells(point, rate):  # few pixels that validate count for little
+        own = {"aa": scores[point.per_class, rate], "n_test": 10 * point.per_class}
+        return [type("C", (), {"result": own})()]
 
     monkeypatch.setattr(one, "_choice", cells)
     for point in one.points:

@@ -50,8 +50,8 @@ class CompareConfig(Config):
     )
     pool_choice: bool = Field(
         False,
-        description="one rate for all numbers of training pixels, by the mean over them: a few "
-        "pixels alone say little",
+        description="one rate for all numbers of training pixels, by all their validation pixels: "
+        "a few alone say little",
     )
     vary: tuple[str, ...] = Field(
         (),

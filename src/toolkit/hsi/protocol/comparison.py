@@ -134,14 +134,17 @@ class Comparison:
         ]
 
     def _rate(self, point: Point) -> float:
-        """The rate with the best mean validation accuracy; of equals the lowest."""
+        """The rate with the best validation accuracy, each pixel counting; of equals the lowest."""
         rates = sorted(self.config.rates)
         if len(rates) == 1:
             return rates[0]
         numbers = self.config.per_class if self.config.pool_choice else (point.per_class,)
         points = [replace(point, per_class=n) for n in numbers]
         found = [[c.result or {} for p in points for c in self._choice(p, rate)] for rate in rates]
-        means = [np.mean([result["aa"] for result in results]) for results in found]
+        means = [
+            np.average([one["aa"] for one in results], weights=[one["n_test"] for one in results])
+            for results in found
+        ]
         return rates[int(np.argmax(means))]
 
     def _split(self, per_class: int) -> dict[str, Any]:
