@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from toolkit.ecg import morphology
 from toolkit.ecg.prediction.readable import Readable
-from toolkit.ecg.regression.analogues import REACH_S, analogue
+from toolkit.ecg.regression.analogues import REACH_S, analogue, within_reach
 
 _MARGIN_S = REACH_S + 5.0  # filters settle in that
 _AWAY = 0.5  # a lead that cannot be read for more than this share says nothing of the others
@@ -33,6 +33,7 @@ class Elsewhere:
         for lead, found in enumerate(signal.unreadable):
             for start, stop in np.clip(found.all - self._low, 0, high - self._low).tolist():
                 self._hidden_LT[lead, start:stop] = True
+        self._of_use_L = self._hidden_LT.mean(axis=1) < _AWAY
         self._signal = signal
 
     def fill(self, adu: NDArray[np.integer], lead: int, start: int, stop: int) -> bool:
@@ -40,11 +41,13 @@ class Elsewhere:
 
         False where nothing like it is near.
         """
-        of_use = self._hidden_LT.mean(axis=1) < _AWAY
+        of_use, fs_hz = self._of_use_L.copy(), self._signal.fs_hz
         of_use[lead] = True
-        ends, own = (start - self._low, stop - self._low), int(of_use[:lead].sum())
-        part = self._x_LT[of_use], *ends, self._hidden_LT[of_use], self._signal.fs_hz
-        found_LT = analogue(*part)
+        start_here, stop_here = start - self._low, stop - self._low
+        low, high = within_reach(start_here, stop_here, self._x_LT.shape[1], fs_hz)
+        x_LT, hidden_LT = (x[:, low:high][of_use] for x in (self._x_LT, self._hidden_LT))
+        found_LT = analogue(x_LT, start_here - low, stop_here - low, hidden_LT, fs_hz)
+        own = int(of_use[:lead].sum())
         if found_LT is not None:
             joins(adu, self._signal, lead, start, found_LT[own] * self._scale_L[lead])
         return found_LT is not None

@@ -62,8 +62,11 @@ def _away(filled: Readable, peak: int) -> NDArray[np.bool_]:
     """(L, T) what cannot be read of the window around ``peak`` even now."""
     time = (np.arange(morphology.WIDTH) - morphology.BEFORE) / morphology.FS_HZ
     sample = peak + time * filled.fs_hz
-    every = [lead.all for lead in filled.unreadable]
-    return np.stack([((sample >= g[:, :1]) & (sample < g[:, 1:])).any(axis=0) for g in every])
+    away = []
+    for gaps in (lead.all for lead in filled.unreadable):
+        near = gaps[(gaps[:, 1] > sample[0]) & (gaps[:, 0] <= sample[-1])]
+        away.append(((sample >= near[:, :1]) & (sample < near[:, 1:])).any(axis=0))
+    return np.stack(away)
 
 
 @torch.no_grad()

@@ -120,6 +120,12 @@ def _shares(costs_N: Floats, near_CN: Floats, own_C: Floats) -> NDArray[np.float
     return shares
 
 
+def within_reach(start: int, stop: int, n_samples: int, fs_hz: float) -> tuple[int, int]:
+    """First sample, and the one after the last, of what :func:`analogue` looks at for a gap."""
+    margin = round((REACH_S + 2 * _AROUND_S) * fs_hz)
+    return max(0, start - margin), min(n_samples, stop + margin)
+
+
 def fill_window(guide_LT: Floats, x_LT: Floats, first: int, hidden_T: Hidden, fs_hz: float) -> None:
     """Put the analogue of each gap of a window into ``guide_LT``, a sample on either side included.
 
@@ -131,8 +137,7 @@ def fill_window(guide_LT: Floats, x_LT: Floats, first: int, hidden_T: Hidden, fs
         fs_hz: of both.
     """
     edges = np.flatnonzero(np.diff(hidden_T, prepend=False, append=False)).reshape(-1, 2)
-    margin = round((REACH_S + 2 * _AROUND_S) * fs_hz)
-    low, high = max(0, first - margin), min(x_LT.shape[1], first + len(hidden_T) + margin)
+    low, high = within_reach(first, first + len(hidden_T), x_LT.shape[1], fs_hz)
     own = np.arange(first, first + len(hidden_T)) - low
     there = (own >= 0) & (own < high - low)
     hidden_LT = np.zeros((len(x_LT), high - low), bool)
