@@ -33,7 +33,8 @@ from toolkit.cli.options import (
 def compare(**options: Any) -> None:
     """Compare classifiers from scratch with those on a self-supervised encoder, paired by seed.
 
-    Cells are ordinary run directories: the same command again goes on with a stopped one.
+    Cells are ordinary run directories: the same command again goes on with a stopped one, and what
+    another comparison below --runs-dir has finished with the same settings is taken over.
 
     \b
     Examples:

@@ -316,7 +316,8 @@ def compare(**options: Any) -> None:
     """Run the whole protocol: what artificial labels gain over training from scratch.
 
     Every arm sees the same splits; learning rates are chosen on training pixels, for each arm
-    apart. Cells are ordinary run directories: the same command again goes on with a stopped one.
+    apart. Cells are ordinary run directories: the same command again goes on with a stopped one,
+    and what another comparison below --runs-dir has finished with the same settings is taken over.
 
     \b
     Examples:

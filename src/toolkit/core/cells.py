@@ -1,10 +1,15 @@
 """The cells of a comparison: ordinary runs below one folder, made, run in batches and read again.
 
 A stopped comparison goes on where it was, and every figure of its table can be traced to a run.
+What another comparison beside it has finished with the same settings is taken over, so that arms,
+networks or draws can be added without paying for the old ones again.
 """
 
 from __future__ import annotations
 
+import re
+import secrets
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +19,7 @@ from typing import Any
 from toolkit.core.config import RunConfig
 from toolkit.core.errors import CheckFailedError
 from toolkit.core.executor import Executor, Job, stopped_by_signals
+from toolkit.core.files import saving, write_atomic
 from toolkit.core.progress import Progress
 from toolkit.core.run import Run
 
@@ -50,8 +56,11 @@ class Workshop:
             CheckFailedError: a cell failed; names its log.
             InterruptedRunError: a signal came; the same command goes on.
         """
-        todo = [cell for cell in cells if cell.result is None]
-        self.progress.note(f"{stage}: {len(cells)} runs, {len(cells) - len(todo)} finished before")
+        lacking = [cell for cell in cells if cell.result is None]
+        todo = [cell for cell in lacking if not self._taken_over(cell)]
+        taken = f", {len(lacking) - len(todo)} taken over" if len(todo) < len(lacking) else ""
+        before = len(cells) - len(lacking)
+        self.progress.note(f"{stage}: {len(cells)} runs, {before} finished before{taken}")
         for cell in todo:
             if not cell.path.exists():
                 Run.create(self.folder, self.app, cell.verb, cell.config, path=cell.path)
@@ -70,8 +79,37 @@ class Workshop:
             what = f"{stage}: a batch of runs failed with exit code {codes[failed.name]}"
             raise CheckFailedError(what, where=str(failed.log), hint="the same command goes on")
 
+    def _taken_over(self, cell: Cell) -> bool:
+        """Copy ``cell`` from a comparison beside this one, if its run there is the same."""
+        place, asked = cell.path.relative_to(self.folder), cell.config.to_toml()
+        for there in sorted(self.folder.parent.iterdir()):
+            source = there / place
+            if cell.path.exists() or not (source / "result.json").is_file():
+                continue
+            found = (source / "config.toml").read_text()
+            if _settings(there, found) == _settings(self.folder, asked):
+                self._copy(source, cell)
+                return True
+        return False
+
+    def _copy(self, source: Path, cell: Cell) -> None:
+        draft = cell.path.with_name(f".tmp-{cell.path.name}-{secrets.token_hex(4)}")
+        with saving(cell.path):
+            shutil.copytree(source, draft)
+            write_atomic(draft / "config.toml", cell.config.to_toml())  # what it builds on is here
+            draft.rename(cell.path)
+
     def _job(self, stage: str, cells: Sequence[Cell]) -> Job:
         runs = [str(cell.path) for cell in cells]
         name = cells[0].path.name
         log = self.folder / f"{stage.replace(' ', '-')}-{name}.log"
         return Job(name, [sys.executable, "-m", "toolkit", "runs", "resume", *runs], log)
+
+
+def _settings(folder: Path, text: str) -> list[str]:
+    """The settings ``text`` of a run below ``folder``, and those of the runs there it builds on."""
+    own = str(folder.resolve())
+    built_on = [Path(path) for path in re.findall(f'"({re.escape(own)}/[^"]+)"', text)]
+    files = [path / "config.toml" for path in built_on if (path / "config.toml").is_file()]
+    inner = [part for file in files for part in _settings(folder, file.read_text())]
+    return [text.replace(own, "."), *inner]

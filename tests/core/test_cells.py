@@ -1,0 +1,79 @@
+"""Cells of comparisons: what was run before is not run again, here or in a comparison beside it."""
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.core.cells import Cell, Workshop
+from toolkit.core.config import RunConfig
+from toolkit.core.files import write_json
+from toolkit.core.progress import Silent
+from toolkit.core.run import Run
+
+
+class OnTrunk(RunConfig):
+    trunk: str = ""
+
+
+class Scorer:
+    """Runs nothing: gives every cell of its jobs the same score."""
+
+    def __init__(self, score):
+        self.score, self.ran = score, []
+
+    def run(self, jobs, started, ended):
+        for job in jobs:
+            for path in map(Path, job.command[job.command.index("resume") + 1 :]):
+                self.ran.append(path.name)
+                write_json(path / "result.json", {"score": self.score})
+            ended(job, 0)
+
+    def stop(self): ...
+
+
+class Notes(Silent):
+    def __init__(self):
+        self.said = []
+
+    def note(self, text):
+        self.said.append(text)
+
+
+def comparison(folder, score, steps=10, trunk_steps=5, names=("a",)):
+    """Run a comparison of cells on one trunk: what was run, what all gave, what was said."""
+    trunk = Cell(folder / "pretrain/trunk", "pretrain", RunConfig(steps=trunk_steps))
+    on_it = OnTrunk(steps=steps, trunk=str(trunk.path.resolve()))
+    arms = [Cell(folder / "arms" / name, "train", on_it) for name in names]
+    scorer, notes = Scorer(score), Notes()
+    folder.mkdir(parents=True, exist_ok=True)
+    for stage, cells in (("pre-training", [trunk]), ("arms", arms)):
+        Workshop(folder, "fake", notes).work(scorer, stage, cells)
+    return scorer.ran, [arm.result["score"] for arm in arms], notes.said
+
+
+def test_finished_cells_are_left_alone(tmp_path):
+    assert comparison(tmp_path / "one", 1)[0] == ["trunk", "a"]
+    assert comparison(tmp_path / "one", 2, names=("a", "b"))[:2] == (["b"], [1, 2])
+
+
+def test_runs_of_the_same_settings_are_taken_over_from_a_comparison_beside(tmp_path):
+    comparison(tmp_path / "one", 1)
+    ran, scores, said = comparison(tmp_path / "two", 2, names=("a", "b"))
+    assert (ran, scores) == (["b"], [1, 2])
+    assert "pre-training: 1 runs, 0 finished before, 1 taken over" in said
+    own = (tmp_path / "two/arms/a/config.toml").read_text()
+    assert str(tmp_path / "two/pretrain/trunk") in own, "a copy must build on what is copied"
+    assert Run.open(tmp_path / "two/arms/a").result == {"score": 1}
+
+
+@pytest.mark.parametrize("other", [{"steps": 11}, {"trunk_steps": 6}])
+def test_runs_of_other_settings_or_on_another_trunk_are_not(tmp_path, other):
+    comparison(tmp_path / "one", 1)
+    assert "a" in comparison(tmp_path / "two", 2, **other)[0]
+
+
+def test_a_run_that_was_begun_here_goes_on_here(tmp_path):
+    comparison(tmp_path / "one", 1)
+    begun = tmp_path / "two/pretrain/trunk"
+    Run.create(tmp_path, "fake", "pretrain", RunConfig(steps=5), path=begun)
+    assert comparison(tmp_path / "two", 2)[0] == ["trunk"]
