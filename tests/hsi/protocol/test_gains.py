@@ -9,6 +9,7 @@ from PIL import Image
 from toolkit.core.errors import ConfigError
 from toolkit.core.progress import Silent
 from toolkit.hsi import synthetic
+from toolkit.hsi.config import HsiTrainConfig, SplitConfig
 from toolkit.hsi.network_config import NAMES
 from toolkit.hsi.protocol import gains
 from toolkit.hsi.protocol.compare_config import CompareConfig, every_network
@@ -45,9 +46,20 @@ def test_a_disjoint_split_keeps_the_largest_patch_apart_for_every_network(tmp_pa
 
 def test_a_variant_of_a_larger_patch_has_the_splits_of_the_others(tmp_path):
     wider = "train.network.residual.channels=[8,8,8]"
-    one = comparison(tmp_path, networks=("residual",), arms=("scratch",), vary=(wider,))
+    train = HsiTrainConfig(split=SplitConfig(kind="disjoint"))
+    alone = {"networks": ("residual",), "arms": ("scratch",)}
+    one = comparison(tmp_path, **alone, vary=(wider,), train=train)
     rates = {point.name: 1e-3 for point in one.points}
     assert {c.config.split.patch for p in one.points for c in one.cells(p, rates)} == {13}
+
+
+def test_cells_of_random_splits_are_the_same_in_a_comparison_of_more_networks(tmp_path):
+    point = Point("hu2015", "scratch", 5)
+    alone, among = (
+        comparison(tmp_path, networks=networks, arms=("scratch",)).cells(point, {point.name: 1e-3})
+        for networks in (("hu2015",), ("hu2015", "lee2017"))
+    )
+    assert [cell.config for cell in alone] == [cell.config for cell in among]
 
 
 def test_settings_can_be_chosen_on_other_draws_than_are_judged(tmp_path):

@@ -49,9 +49,9 @@ class CompareConfig(Config):
         2, ge=1, description="splits whose training pixels choose the rate, half validating"
     )
     pool_choice: bool = Field(
-        False,
+        True,
         description="one rate for all numbers of training pixels, by all their validation pixels: "
-        "a few alone say little",
+        "a few alone say little; false: one for each number",
     )
     vary: tuple[str, ...] = Field(
         (),

@@ -1,9 +1,9 @@
 """Arms against each other on the same splits: what artificial labels gain over none.
 
 Each cell is an ordinary run directory below the comparison's folder, so that a stopped comparison
-goes on where it was and every figure can be traced. In turn: trunks are pre-trained; learning rates
-are chosen for each network, arm and number of training pixels on a validation half of *training*
-pixels; then every arm runs on every draw.
+goes on where it was and every figure can be traced. In turn: trunks are pre-trained; a learning
+rate is chosen for each network and arm on a validation half of *training* pixels; then every arm
+runs on every draw.
 """
 
 from __future__ import annotations
@@ -149,7 +149,8 @@ class Comparison:
 
     def _split(self, per_class: int) -> dict[str, Any]:
         split = self.config.train.split.model_dump(mode="json", exclude_none=True)
-        return {**split, "per_class": per_class, "patch": self.patch}
+        kept_apart = {"patch": self.patch} if split["kind"] == "disjoint" else {}
+        return {**split, "per_class": per_class, **kept_apart}
 
     def _trunk(self, point: Point, seed: int) -> str:
         return f"pretrain/{point.trunk}-seed-{seed}"
