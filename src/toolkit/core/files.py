@@ -36,7 +36,7 @@ def _free_bytes(path: Path) -> int:
         return 0
 
 
-def write_synced(path: Path, content: bytes) -> None:
+def write_synced(path: Path, content: bytes | memoryview) -> None:
     """Write ``content`` to ``path`` and fsync the file (not its folder)."""
     with path.open("wb") as file:
         file.write(content)
@@ -53,7 +53,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
+def write_atomic(path: Path, content: bytes | memoryview | str) -> None:
     """Replace ``path`` by ``content`` in one step; a reader sees the old or the new file."""
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}")

@@ -48,7 +48,7 @@ def write_record(
     signal_format = 212 if bits <= 12 else 16 if bits <= 16 else 32
     stored = _stored(record, bits, adc_zero, signal_format)
     flat = stored.reshape(-1)
-    data = encode_212(flat) if signal_format == 212 else flat.tobytes()
+    data = encode_212(flat) if signal_format == 212 else flat.data.cast("B")  # a day is large
     if record.annotations is not None:
         encoded = encode_annotations(record.annotations)
         write_atomic(path.with_name(f"{record.name}.{annotator}"), encoded)
@@ -86,14 +86,15 @@ def _stored(
 ) -> NDArray[np.signedinteger]:
     """The samples as their format holds them."""
     adu = np.asarray(record.signal_adu)
-    missing = adu == np.iinfo(adu.dtype).min
+    known = adu != np.iinfo(adu.dtype).min
     half = 1 << (bits - 1)
-    outside = ~missing & ((adu < adc_zero - half) | (adu >= adc_zero + half))
-    if outside.any():
-        what = f"sample {int(adu[outside][0])} does not fit {bits} bits around {adc_zero}"
-        raise DataError(what, where=f"record {record.name}")
+    for extreme in (f(where=known, initial=adc_zero) for f in (adu.min, adu.max)):
+        if not adc_zero - half <= extreme < adc_zero + half:
+            what = f"sample {int(extreme)} does not fit {bits} bits around {adc_zero}"
+            raise DataError(what, where=f"record {record.name}")
     mark = -1 << (BITS_PER_SAMPLE[signal_format] - 1)
-    return np.where(missing, mark, adu).astype("<i4" if signal_format == 32 else "<i2")
+    stored = "<i4" if signal_format == 32 else "<i2"
+    return np.where(known, adu, mark).astype(stored, copy=False)
 
 
 def _header(record: Record, stored: NDArray[np.signedinteger], converter: str) -> str:

@@ -72,12 +72,14 @@ def _within(gaps: Sequence[Intervals], low: int, high: int) -> list[tuple[int, i
 def _bridged(signal: Readable) -> NDArray[np.integer]:
     """All leads (samples, leads); the few samples that are no gap yet are on straight lines."""
     adu = np.array(signal.record.signal_adu)
+    mark = np.iinfo(adu.dtype).min
     for column, found in zip(signal.columns, signal.unreadable):
-        missing = adu[:, column] == np.iinfo(adu.dtype).min
-        known, few = np.flatnonzero(~missing), missing.copy()
+        few = adu[:, column] == mark
         for start, stop in found.all.tolist():
             few[start:stop] = False
-        if few.any() and len(known):
-            values = np.interp(np.flatnonzero(few), known, adu[known, column])
-            adu[few, column] = np.rint(values)
+        at = np.flatnonzero(few)
+        ends = np.unique(np.clip(np.concatenate([at - 1, at + 1]), 0, len(adu) - 1))
+        known = ends[adu[ends, column] != mark]
+        if len(known):
+            adu[at, column] = np.rint(np.interp(at, known, adu[known, column]))
     return adu
