@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from toolkit.cli.data_synthesize import synthesize
 from toolkit.cli.options import data_dir_option, emit, json_option, print_table
 
 if TYPE_CHECKING:
     from toolkit.data.store import Dataset, Verification
 
-_LINE_S = 5.0
 _NAMED_IN_ERROR = 5  # damaged files that an error spells out; the table and --json have all
 
 
@@ -150,91 +146,19 @@ def fetch(
       toolkit data fetch mitdb --to data
       toolkit data fetch mitdb --from ../shared/data --to data
     """
+    from toolkit.cli.fetch_progress import fetch_progress
     from toolkit.data import store
     from toolkit.data.fetch import fetch as fetch_dataset
 
     datasets = [store.dataset(name) for name in names]  # a mistyped name stops all before any
     rows = []
     for dataset in datasets:
-        with _progress(dataset) as progress:
+        with fetch_progress(dataset) as progress:
             folder = fetch_dataset(dataset.name, target or data_dir, source, progress)
         rows.append(_summary(dataset, folder))
     columns = ("name", "files", "MB", "path")
     cells = [(row["name"], row["files"], _mb(row["bytes"]), row["path"]) for row in rows]
     emit({"datasets": rows}, as_json, lambda: print_table("", columns, cells))
-
-
-@data.group()
-def synthesize() -> None:
-    """Make synthetic data, for demos and tests without a download.
-
-    \b
-    Examples:
-      toolkit data synthesize ecg synthetic
-      toolkit data synthesize hsi scene
-    """
-
-
-@synthesize.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--records", type=click.IntRange(1), default=8, show_default=True, help="How many.")
-@click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True,
-    help="Length of each.",
-)  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-@json_option
-def ecg(out: Path, records: int, minutes: float, seed: int, as_json: bool) -> None:
-    """Write synthetic ECG records with annotations into OUT.
-
-    \b
-    Examples:
-      toolkit data synthesize ecg synthetic
-      toolkit data synthesize ecg synthetic --records 2 --minutes 1 --seed 3 --json
-    """
-    from toolkit.ecg.synthetic import write_records
-
-    write_records(out, records, minutes, seed)
-    result = {"path": str(out), "records": records, "minutes": minutes, "seed": seed}
-    emit(result, as_json, lambda: click.echo(f"{records} synthetic records in {out}"))
-
-
-@synthesize.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--rows", type=click.IntRange(1), default=100, show_default=True)
-@click.option("--columns", type=click.IntRange(1), default=100, show_default=True)
-@click.option("--bands", type=click.IntRange(1), default=60, show_default=True)
-@click.option("--classes", type=click.IntRange(1, 255), default=6, show_default=True)
-@click.option(
-    "--noise", type=click.FloatRange(0), default=0.02, show_default=True,
-    help="Standard deviation, in reflectance.",
-)  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-@json_option
-def hsi(
-    out: Path,
-    rows: int,
-    columns: int,
-    bands: int,
-    classes: int,
-    noise: float,
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Write a synthetic hyperspectral scene and its truth into OUT as ENVI files.
-
-    \b
-    Examples:
-      toolkit data synthesize hsi scene
-      toolkit data synthesize hsi scene --rows 40 --columns 30 --bands 20 --seed 3 --json
-    """
-    from toolkit.hsi import synthetic
-
-    header = synthetic.write(synthetic.scene(rows, columns, bands, classes, seed, noise=noise), out)
-    truth = header.with_name(f"{header.stem}_gt.hdr")
-    result = {"path": str(out), "scene": str(header), "labels": str(truth), "rows": rows}
-    result |= {"columns": columns, "bands": bands, "classes": classes, "seed": seed}
-    emit(result, as_json, lambda: click.echo(f"synthetic scene {header} with labels {truth}"))
 
 
 def _found(name: str, data_dir: Path | None) -> Path | None:
@@ -309,44 +233,4 @@ def _nothing_found(data_dir: Path | None) -> Exception:
     )
 
 
-@contextmanager
-def _progress(dataset: Dataset) -> Iterator[Callable[[str, int, int | None], None]]:
-    """A callback that shows the bytes of a fetch on stderr: a bar, or a line now and then."""
-    done: dict[str, int] = {}
-    show = _bar(dataset) if sys.stderr.isatty() else _lines(dataset)
-    with show as update:
-
-        def progress(file: str, so_far: int, _total: int | None) -> None:
-            done[file] = so_far
-            update(sum(done.values()), file)
-
-        yield progress
-
-
-@contextmanager
-def _bar(dataset: Dataset) -> Iterator[Callable[[int, str], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    words, console = TextColumn("{task.description}"), Console(stderr=True)
-    with Progress(
-        words, BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console
-    ) as bar:
-        task = bar.add_task(dataset.name, total=dataset.size or None)
-        yield lambda done, file: bar.update(
-            task, completed=done, description=f"{dataset.name} {file}"
-        )
-
-
-@contextmanager
-def _lines(dataset: Dataset) -> Iterator[Callable[[int, str], None]]:
-    last = time.monotonic()
-
-    def update(done: int, file: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _LINE_S:
-            last = time.monotonic()
-            text = f"{dataset.name}: {_mb(done)} of {_mb(dataset.size)} MB ({file})"
-            click.echo(text, err=True)
-
-    yield update
+data.add_command(synthesize)
