@@ -257,3 +257,18 @@ def test_a_small_limb_keeps_its_colour_in_a_gif(tmp_path):
     with Image.open(path) as image:
         limb = np.asarray(image.convert("RGB"))[101, 104].astype(int)
     assert np.abs(limb - (200, 40, 180)).max() < 25  # 51 where each pixel counts the same
+
+
+def test_a_cheetah_far_away_still_has_a_floor_and_a_shadow(drawing):
+    env = rendering._drawn("HalfCheetah-v5", {}, (96, 96), None)
+    try:
+        env.reset(seed=0)
+        world, pictures = env.unwrapped, []
+        for x in (0.0, 300.0):  # the floor of the model ends at 40
+            world.set_state(np.r_[x, world.data.qpos[1:]], world.data.qvel)
+            pictures.append(np.asarray(env.render()).astype(int))
+    finally:
+        env.close()
+    here, there = (picture[60:] for picture in pictures)
+    assert there.std() > 30, "squares, lit and dark"
+    assert np.abs(here - there).mean() < 12

@@ -20,6 +20,7 @@ from toolkit.rl.video import Frame
 _FPS = 30.0  # of environments that do not say it
 _STILLS = 6
 _SHADOW = 2048  # texels a side: half of a frame's time goes into 4096 without a graphics card
+_PLANE, _GOES_ALONG = 0, 1  # mujoco.mjtGeom.mjGEOM_PLANE, mjtCamLight.mjCAMLIGHT_TRACK
 _FOLLOWING = "track"  # what MuJoCo's walkers call the camera that goes with them
 
 
@@ -98,10 +99,10 @@ def _drawn(
 
 
 def _aim(world: Any, size: tuple[int, int], camera: str | None) -> None:
-    """Set size and camera of gymnasium's MujocoEnv ``world``, before it draws for the first time.
+    """Set what gymnasium's MujocoEnv ``world`` is seen by, before it draws for the first time.
 
     Its own camera stands still where the model's ``track`` goes along, and a cheetah runs out of
-    the picture.
+    the picture; and its floor ends in the drawing alone, where one walks on over nothing.
     """
     model, renderer = world.model, world.mujoco_renderer
     cameras = [model.camera(i).name for i in range(model.ncam)]
@@ -112,10 +113,24 @@ def _aim(world: Any, size: tuple[int, int], camera: str | None) -> None:
         renderer.camera_id = cameras.index(camera)
     elif renderer.camera_id < 0 and _FOLLOWING in cameras:
         renderer.camera_id = cameras.index(_FOLLOWING)
+    _endless(model)
     renderer.width, renderer.height = size
     whole, quality = model.vis.global_, model.vis.quality
     whole.offwidth, whole.offheight = max(whole.offwidth, size[0]), max(whole.offheight, size[1])
     quality.shadowsize = min(quality.shadowsize, _SHADOW)
+
+
+def _endless(model: Any) -> None:
+    """Let the drawn floor and the light's shadows go on as far as one walks."""
+    for geom in np.flatnonzero(model.geom_type == _PLANE):
+        size, material = model.geom_size[geom, :2].copy(), model.geom_matid[geom]
+        if material >= 0 and size.all() and not model.mat_texuniform[material]:
+            model.mat_texrepeat[material] /= 2 * size  # of an endless one: squares a metre
+            model.mat_texuniform[material] = True
+        model.geom_size[geom, :2] = 0
+    if model.nbody > 1:
+        own = model.light_bodyid == 0
+        model.light_bodyid[own], model.light_mode[own] = 1, _GOES_ALONG
 
 
 class _Show:
