@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from toolkit.rl.interaction import Interaction
+from toolkit.rl.agent import Agent
+from toolkit.rl.episodes import Episode
+from toolkit.rl.replay import Replay
 
 
 def discounted(rewards: NDArray[np.float64], last: float, discount: float) -> NDArray[np.float64]:
@@ -22,16 +21,13 @@ def discounted(rewards: NDArray[np.float64], last: float, discount: float) -> ND
     return gains
 
 
-def value_bias(task: Interaction) -> dict[str, float]:
-    """Mean V over the latest episode, mean discounted return from the same states on.
+def value_bias(agent: Agent, replay: Replay, last: Episode) -> dict[str, float]:
+    """Mean V over the episode ``last``, mean discounted return from the same states on.
 
     Both in the environment's own rewards. An episode cut by a time limit goes on in V. Nothing
     where its rows are no longer kept.
     """
-    agent, replay, config = task.agent, task.replay, task.config
-    if not task.episodes:
-        return {}
-    last = task.episodes[-1]
+    config = agent.config
     begun = (last.step - 1) // config.environments - last.length + 1
     if begun < replay.oldest:
         return {}

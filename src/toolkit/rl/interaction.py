@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,27 +17,9 @@ from toolkit.rl.agent import Action, Agent, anyhow
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.diagnosis import value_bias
 from toolkit.rl.environments import Environments
+from toolkit.rl.episodes import Episode, Judged
 from toolkit.rl.evaluation import Evaluator
 from toolkit.rl.replay import Replay, Rows
-
-
-class Episode(NamedTuple):
-    """A finished episode of training; its return is that of noisy actions."""
-
-    step: int  # of the run, at its end
-    environment: int
-    total: float
-    length: int
-    terminated: bool
-    time_s: float  # trained
-
-
-class Judged(NamedTuple):
-    """An evaluation: returns (episodes,) and lengths of the modes' episodes."""
-
-    step: int
-    returns: list[float]
-    lengths: list[int]
 
 
 class Interaction:
@@ -163,7 +145,9 @@ class Interaction:
         figures |= {f"sigma/{k}": value for k, value in enumerate(self.sigma.tolist())}
         figures |= {"sigma/mean": float(self.sigma.mean()), "updates": float(self.updates)}
         self._stds[:], self._acted = 0.0, 0
-        return {**figures, **value_bias(self)}
+        if not self.episodes:
+            return figures
+        return figures | value_bias(self.agent, self.replay, self.episodes[-1])
 
     @property
     def sigma(self) -> NDArray[np.float64]:

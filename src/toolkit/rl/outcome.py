@@ -13,7 +13,8 @@ import numpy as np
 from toolkit.core.files import write_atomic
 from toolkit.core.run import Run
 from toolkit.rl import evaluation, figures, reference, stored
-from toolkit.rl.interaction import Episode, Interaction
+from toolkit.rl.episodes import Episode
+from toolkit.rl.interaction import Interaction
 
 _HEADLINE = ("return_mean", "return_last10", "sigma_mean", "steps_per_s", "updates_per_s")
 

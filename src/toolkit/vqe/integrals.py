@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from pennylane import numpy as autograd_numpy
@@ -10,9 +10,7 @@ from pennylane import qchem
 
 from toolkit.core.errors import ConfigError, DataError
 from toolkit.vqe.hamiltonian import Floats
-
-if TYPE_CHECKING:
-    from toolkit.vqe.molecules import Problem
+from toolkit.vqe.problem import Problem
 
 _CONVERGED_HA = 1e-7  # Fock elements between occupied and empty; the energy errs by their square
 _LEVEL_SHIFT_HA = 0.5

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pennylane as qml
@@ -20,9 +20,7 @@ from toolkit.core.errors import DataError
 from toolkit.vqe import integrals
 from toolkit.vqe.hamiltonian import Floats, Hamiltonian, check_qubits
 from toolkit.vqe.molecule_config import Mapping
-
-if TYPE_CHECKING:
-    from toolkit.vqe.molecules import Problem
+from toolkit.vqe.problem import Problem
 
 _SMALL_HA = 1e-12  # smaller coefficients are rounding
 _MAX_IMAGINARY_HA = 1e-10

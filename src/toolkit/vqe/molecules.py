@@ -19,7 +19,8 @@ from toolkit.core.errors import ConfigError, closest
 from toolkit.vqe import operator_cache, operator_files
 from toolkit.vqe.geometry import Geometry, read_xyz
 from toolkit.vqe.hamiltonian import Hamiltonian, check_qubits
-from toolkit.vqe.molecule_config import Mapping, MoleculeConfig
+from toolkit.vqe.molecule_config import MoleculeConfig
+from toolkit.vqe.problem import Problem
 
 # basis set: (functions of H and He, functions of Li to Ne), as PennyLane ships them
 BASES = {"sto-3g": (1, 5), "6-31g": (2, 9), "6-311g": (3, 13), "cc-pvdz": (5, 15)}
@@ -60,34 +61,6 @@ PRESETS = {
     ),
     "H4": Preset(_line("H H H H", 1.0)),
 }
-
-
-@dataclass(frozen=True)
-class Problem:
-    """All that decides an operator; ``by_preset`` if the orbitals are a preset's."""
-
-    molecule: str
-    geometry: Geometry
-    basis: str
-    charge: int
-    core: tuple[int, ...]
-    active: tuple[int, ...]
-    active_electrons: int
-    mapping: Mapping
-    taper: bool
-    by_preset: bool
-
-    @property
-    def n_qubits(self) -> int:
-        """Qubits, at most: parity and tapering drop the two of the electron numbers' parities."""
-        reduced = self.mapping == "parity" or self.taper
-        return 2 * len(self.active) - (2 if reduced else 0)
-
-    @property
-    def space(self) -> str:
-        """What "exact" refers to."""
-        electrons = f"{self.active_electrons} electrons in {len(self.active)} orbitals"
-        return f"active space of {electrons}, basis {self.basis}"
 
 
 def hamiltonian(config: MoleculeConfig) -> Hamiltonian:

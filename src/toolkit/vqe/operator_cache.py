@@ -7,14 +7,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.core.errors import ToolkitError
 from toolkit.vqe import cache, operator_files
 from toolkit.vqe.hamiltonian import Hamiltonian
-
-if TYPE_CHECKING:
-    from toolkit.vqe.molecules import Problem
+from toolkit.vqe.problem import Problem
 
 _VERSION = 2  # of what is built and how it is written
 _log = logging.getLogger(__name__)
