@@ -1,6 +1,7 @@
 """Who may know whom; what is imported when; which calls could execute what they load."""
 
 import ast
+import graphlib
 import json
 import subprocess
 import sys
@@ -65,6 +66,17 @@ def test_imports_run_downwards_only(path):
         if one.split(".")[0] == "toolkit" and not allowed(one, MAY_KNOW[room(name)])
     ]
     assert not wrong, f"{name} must not know {wrong}"
+
+
+def test_no_modules_import_each_other():
+    files = {dotted(path): path for path in modules()}
+    known = {
+        name: {one if one in files else one.rpartition(".")[0] for one in imports(path)}
+        for name, path in files.items()
+    }
+    graphlib.TopologicalSorter(
+        {name: (found & files.keys()) - {name} for name, found in known.items()}
+    ).prepare()  # CycleError names the circle
 
 
 @pytest.mark.parametrize("path", modules(), ids=dotted)
