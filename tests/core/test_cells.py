@@ -1,9 +1,11 @@
 """Cells of comparisons: what was run before is not run again, here or in a comparison beside it."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from toolkit.core import cells
 from toolkit.core.cells import Cell, Workshop
 from toolkit.core.config import RunConfig
 from toolkit.core.files import write_json
@@ -46,8 +48,8 @@ def comparison(folder, score, steps=10, trunk_steps=5, names=("a",)):
     arms = [Cell(folder / "arms" / name, "train", on_it) for name in names]
     scorer, notes = Scorer(score), Notes()
     folder.mkdir(parents=True, exist_ok=True)
-    for stage, cells in (("pre-training", [trunk]), ("arms", arms)):
-        Workshop(folder, "fake", notes).work(scorer, stage, cells)
+    for stage, some in (("pre-training", [trunk]), ("arms", arms)):
+        Workshop(folder, "fake", notes).work(scorer, stage, some)
     return scorer.ran, [arm.result["score"] for arm in arms], notes.said
 
 
@@ -77,3 +79,25 @@ def test_a_run_that_was_begun_here_goes_on_here(tmp_path):
     begun = tmp_path / "two/pretrain/trunk"
     Run.create(tmp_path, "fake", "pretrain", RunConfig(steps=5), path=begun)
     assert comparison(tmp_path / "two", 2)[0] == ["trunk"]
+
+
+def test_long_work_says_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(cells, "_TELL_S", 0.01)
+
+    class Slow(Scorer):
+        def run(self, jobs, started, ended):
+            first = Path(jobs[0].command[-2])  # of two in one batch
+            write_json(first / "result.json", {"score": 1})
+            deadline = time.monotonic() + 30
+            while not any("left" in text for text in notes.said) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            super().run(jobs, started, ended)
+
+    notes = Notes()
+    (tmp_path / "one").mkdir()
+    both = [Cell(tmp_path / "one/arms" / name, "train", RunConfig()) for name in "ab"]
+    Workshop(tmp_path / "one", "fake", notes).work(Slow(1), "arms", both)
+    assert [text.partition(",")[0] for text in notes.said] == [
+        *("arms: 2 runs", "arms: 1 of 2 runs", "arms: 2 of 2 runs"),
+    ]
+    assert "1 min left" in notes.said[1]

@@ -11,9 +11,12 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from toolkit.core.config import RunConfig
@@ -23,6 +26,7 @@ from toolkit.core.files import saving, write_atomic
 from toolkit.core.progress import Progress
 from toolkit.core.run import Run
 
+_TELL_S = 30.0  # between two lines on how far it is
 _BATCH = 10  # runs of one process at most: starting one costs as much as a small run
 
 
@@ -35,9 +39,14 @@ class Cell:
     config: RunConfig
 
     @property
+    def is_finished(self) -> bool:
+        """Whether there is a result."""
+        return (self.path / "result.json").is_file()
+
+    @property
     def result(self) -> Mapping[str, Any] | None:
         """What it gave, if it is finished."""
-        return Run(self.path).result if (self.path / "result.json").is_file() else None
+        return Run(self.path).result if self.is_finished else None
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Workshop:
             CheckFailedError: a cell failed; names its log.
             InterruptedRunError: a signal came; the same command goes on.
         """
-        lacking = [cell for cell in cells if cell.result is None]
+        lacking = [cell for cell in cells if not cell.is_finished]
         todo = [cell for cell in lacking if not self._taken_over(cell)]
         taken = f", {len(lacking) - len(todo)} taken over" if len(todo) < len(lacking) else ""
         before = len(cells) - len(lacking)
@@ -70,14 +79,40 @@ class Workshop:
 
         def ended(job: Job, code: int) -> None:
             codes[job.name] = code
-            self.progress.note(f"{stage}: {len(codes)} of {len(jobs)} batches")
 
-        with stopped_by_signals(executor, str(self.folder), "the same command goes on"):
+        with (
+            self._told(stage, cells) if jobs else nullcontext(),
+            stopped_by_signals(executor, str(self.folder), "the same command goes on"),
+        ):
             executor.run(jobs, lambda job: None, ended)
         if any(codes.values()):
             failed = next(job for job in jobs if codes.get(job.name))
             what = f"{stage}: a batch of runs failed with exit code {codes[failed.name]}"
             raise CheckFailedError(what, where=str(failed.log), hint="the same command goes on")
+
+    @contextmanager
+    def _told(self, stage: str, cells: Sequence[Cell]) -> Iterator[None]:
+        """Say now and then how many of ``cells`` are finished and how long the others may take."""
+        begun, before, over = time.monotonic(), _finished(cells), Event()
+
+        def tell() -> None:
+            told = before
+            while not over.wait(_TELL_S):
+                done = _finished(cells)
+                if done > told:
+                    left_s = (time.monotonic() - begun) / (done - before) * (len(cells) - done)
+                    of_all = f"{stage}: {done} of {len(cells)} runs"
+                    self.progress.note(f"{of_all}, about {max(1, round(left_s / 60))} min left")
+                told = done
+
+        thread = Thread(target=tell, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self.progress.note(f"{stage}: {_finished(cells)} of {len(cells)} runs")
 
     def _taken_over(self, cell: Cell) -> bool:
         """Copy ``cell`` from a comparison beside this one, if its run there is the same."""
@@ -104,6 +139,10 @@ class Workshop:
         name = cells[0].path.name
         log = self.folder / f"{stage.replace(' ', '-')}-{name}.log"
         return Job(name, [sys.executable, "-m", "toolkit", "runs", "resume", *runs], log)
+
+
+def _finished(cells: Sequence[Cell]) -> int:
+    return sum(cell.is_finished for cell in cells)
 
 
 def _settings(folder: Path, text: str) -> list[str]:
