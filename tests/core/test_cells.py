@@ -1,6 +1,7 @@
 """Cells of comparisons: what was run before is not run again, here or in a comparison beside it."""
 
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,13 @@ def test_runs_of_the_same_settings_are_taken_over_from_a_comparison_beside(tmp_p
 def test_runs_of_other_settings_or_on_another_trunk_are_not(tmp_path, other):
     comparison(tmp_path / "one", 1)
     assert "a" in comparison(tmp_path / "two", 2, **other)[0]
+
+
+def test_runs_of_another_version_are_not(tmp_path):
+    comparison(tmp_path / "one", 1)
+    env = tmp_path / "one/arms/a/env.json"
+    env.write_text(env.read_text().replace(version("toolkit"), "0.0.1"))
+    assert comparison(tmp_path / "two", 2)[0] == ["a"]
 
 
 def test_a_run_that_was_begun_here_goes_on_here(tmp_path):

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -115,14 +116,18 @@ class Workshop:
             self.progress.note(f"{stage}: {_finished(cells)} of {len(cells)} runs")
 
     def _taken_over(self, cell: Cell) -> bool:
-        """Copy ``cell`` from a comparison beside this one, if its run there is the same."""
+        """Copy ``cell`` from a comparison beside this one, if its run there is the same.
+
+        The same settings, also of what it builds on, and the same version of the toolkit.
+        """
         place, asked = cell.path.relative_to(self.folder), cell.config.to_toml()
         for there in sorted(self.folder.parent.iterdir()):
             source = there / place
             if cell.path.exists() or not (source / "result.json").is_file():
                 continue
             found = (source / "config.toml").read_text()
-            if _settings(there, found) == _settings(self.folder, asked):
+            same_code = Run(source).environment.get("toolkit") == version("toolkit")
+            if same_code and _settings(there, found) == _settings(self.folder, asked):
                 self._copy(source, cell)
                 return True
         return False
