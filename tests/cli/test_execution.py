@@ -5,10 +5,12 @@ import sys
 import types
 
 import pytest
+from click.testing import CliRunner
 
 from toolkit.cli import execution
+from toolkit.cli.runs import runs
 from toolkit.core.config import RunConfig
-from toolkit.core.errors import ConfigError, RunError
+from toolkit.core.errors import ConfigError, DivergedError, InterruptedRunError, RunError
 from toolkit.core.run import Run
 
 
@@ -116,3 +118,25 @@ def test_a_damaged_status_does_not_keep_a_run_from_going_on(content, run, built)
     resume(run)
     assert built[-1].steps_here == []  # its checkpoint knows better
     assert run.status["state"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reached"),
+    [
+        (DivergedError("NaN"), ["a", "b"]),
+        (SystemError("a bug"), ["a", "b"]),
+        (InterruptedRunError("stopped"), ["a"]),
+    ],
+)
+def test_a_run_that_fails_keeps_no_other_from_running(tmp_path, monkeypatch, trouble, reached):
+    asked = []
+
+    def resumed(run, **_):
+        asked.append(run.name)
+        if run.name == "a":
+            raise trouble
+
+    monkeypatch.setattr(execution, "resume", resumed)
+    paths = [Run.create(tmp_path, "x", "y", RunConfig(), path=tmp_path / n).path for n in "ab"]
+    done = CliRunner().invoke(runs, ["resume", *map(str, paths)])
+    assert (done.exception, asked) == (trouble, reached)

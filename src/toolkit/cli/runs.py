@@ -91,6 +91,7 @@ def resume(
 ) -> None:
     """Go on with unfinished runs, one after another; a finished one is printed again.
 
+    One that fails does not keep the others from running; its exit code is that of the command.
     Settings, seed and data stay what they were: only its end can be moved.
 
     \b
@@ -99,10 +100,21 @@ def resume(
       toolkit runs resume @last:ecg --steps 3000
     """
     from toolkit.cli import execution
+    from toolkit.core.errors import InterruptedRunError
     from toolkit.core.run import resolve
 
+    failed: list[Exception] = []
     for run in [resolve(name, runs_dir) for name in run_names]:
-        execution.resume(run, steps=steps, as_json=as_json, **how)
+        try:
+            execution.resume(run, steps=steps, as_json=as_json, **how)
+        except InterruptedRunError:
+            raise
+        except Exception as error:
+            if len(run_names) > 1:
+                click.echo(f"{run.path} failed: {error}", err=True)
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 @runs.command()
