@@ -99,15 +99,18 @@ def _over(rows: list[dict[str, Any]], *path: str) -> str:
 
 def transfer() -> str:
     """One row for each share of labels: from scratch, on the encoder, and the paired gain."""
-    found = read(MODELS / "ecg" / "encoder-ec57" / "results.json")
-    judged = found["rows"][0]["judged_by"]
-    head = f"labels used | scratch, {judged}, % | transfer | gain | seeds"
-    lines = [f"| {head} |", "|" + "---|" * 5]
-    for scratch, own in zip(found["rows"][::2], found["rows"][1::2]):
-        cells = [f"{scratch['label_fraction']:.0%}"]
-        cells += [f"{row[f'{judged}_mean']:.1f} ± {row['sd']:.1f}" for row in (scratch, own)]
-        lines.append(f"| {' | '.join([*cells, gain(own), str(own['n_seeds'])])} |")
-    return "\n".join([*lines, *commands([found])])
+    paths = [MODELS / "ecg" / "encoder-ec57" / "results.json"]
+    paths += [RESULTS / "ecg-transfer-fragments17.json"]
+    every = [read(path) for path in paths]
+    head = "protocol, judged by | labels used | scratch, % | transfer, % | gain | seeds"
+    lines = [f"| {head} |", "|" + "---|" * 6]
+    for found in every:
+        for scratch, own in zip(found["rows"][::2], found["rows"][1::2]):
+            judged = own["judged_by"]
+            cells = [f"{found['preset']}, {judged}", f"{own['label_fraction']:.0%}"]
+            cells += [f"{row[f'{judged}_mean']:.1f} ± {row['sd']:.1f}" for row in (scratch, own)]
+            lines.append(f"| {' | '.join([*cells, gain(own), str(own['n_seeds'])])} |")
+    return "\n".join([*lines, *commands(every)])
 
 
 def regression() -> str:
