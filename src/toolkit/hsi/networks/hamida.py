@@ -39,7 +39,8 @@ class Hamida2018(Trunk):
             nn.Dropout(config.dropout_rate),
         )
         self.apply(_initialise)
-        self.to(memory_format=torch.channels_last_3d)  # a third faster, here and in maps
+        # a third faster, here and in maps
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         out_BKDHW: Tensor = self.layers(x_BCHW.unsqueeze(1))
