@@ -1,5 +1,6 @@
 """Cells of comparisons: what was run before is not run again, here or in a comparison beside it."""
 
+import errno
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from toolkit.core import cells
 from toolkit.core.cells import Cell, Workshop
 from toolkit.core.config import RunConfig
+from toolkit.core.errors import RunError
 from toolkit.core.files import write_json
 from toolkit.core.progress import Silent
 from toolkit.core.run import Run
@@ -80,6 +82,27 @@ def test_runs_of_another_version_are_not(tmp_path):
     env = tmp_path / "one/arms/a/env.json"
     env.write_text(env.read_text().replace(version("toolkit"), "0.0.1"))
     assert comparison(tmp_path / "two", 2)[0] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["config.toml", "env.json", "result.json"])
+@pytest.mark.parametrize("damaged", [b"\xff{", None])
+def test_damaged_runs_beside_it_are_not_and_stop_nothing(tmp_path, name, damaged):
+    comparison(tmp_path / "one", 1)
+    file = tmp_path / "one/arms/a" / name
+    file.unlink() if damaged is None else file.write_bytes(damaged)
+    assert comparison(tmp_path / "two", 2)[:2] == (["a"], [2])
+
+
+def test_a_copy_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(source, target):
+        target.mkdir(parents=True)
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    comparison(tmp_path / "one", 1)
+    monkeypatch.setattr(cells.shutil, "copytree", full)
+    with pytest.raises(RunError, match="space"):
+        comparison(tmp_path / "two", 2)
+    assert not [*(tmp_path / "two").rglob("*tmp*")]
 
 
 def test_a_run_that_was_begun_here_goes_on_here(tmp_path):

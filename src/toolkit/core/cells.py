@@ -21,7 +21,7 @@ from threading import Event, Thread
 from typing import Any
 
 from toolkit.core.config import RunConfig
-from toolkit.core.errors import CheckFailedError
+from toolkit.core.errors import CheckFailedError, RunError
 from toolkit.core.executor import Executor, Job, stopped_by_signals
 from toolkit.core.files import saving, write_atomic
 from toolkit.core.progress import Progress
@@ -120,24 +120,25 @@ class Workshop:
 
         The same settings, also of what it builds on, and the same version of the toolkit.
         """
-        place, asked = cell.path.relative_to(self.folder), cell.config.to_toml()
+        if cell.path.exists():  # begun here, it goes on here
+            return False
+        place = cell.path.relative_to(self.folder)
+        asked = _settings(self.folder, cell.config.to_toml())
         for there in sorted(self.folder.parent.iterdir()):
-            source = there / place
-            if cell.path.exists() or not (source / "result.json").is_file():
-                continue
-            found = (source / "config.toml").read_text()
-            same_code = Run(source).environment.get("toolkit") == version("toolkit")
-            if same_code and _settings(there, found) == _settings(self.folder, asked):
-                self._copy(source, cell)
+            if _finished_with(there, place) == asked:
+                self._copy(there / place, cell)
                 return True
         return False
 
     def _copy(self, source: Path, cell: Cell) -> None:
         draft = cell.path.with_name(f".tmp-{cell.path.name}-{secrets.token_hex(4)}")
         with saving(cell.path):
-            shutil.copytree(source, draft)
-            write_atomic(draft / "config.toml", cell.config.to_toml())  # what it builds on is here
-            draft.rename(cell.path)
+            try:
+                shutil.copytree(source, draft)
+                write_atomic(draft / "config.toml", cell.config.to_toml())  # builds on what is here
+                draft.rename(cell.path)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
 
     def _job(self, stage: str, cells: Sequence[Cell]) -> Job:
         runs = [str(cell.path) for cell in cells]
@@ -148,6 +149,21 @@ class Workshop:
 
 def _finished(cells: Sequence[Cell]) -> int:
     return sum(cell.is_finished for cell in cells)
+
+
+def _finished_with(folder: Path, place: Path) -> list[str] | None:
+    """Settings of the run ``place`` of another comparison; None if it is of no use here.
+
+    It is not where there is none, unfinished, of another version or damaged.
+    """
+    run = Run(folder / place)
+    if not (run.path / "result.json").is_file():
+        return None
+    try:
+        same_code = run.environment["toolkit"] == version("toolkit") and run.result is not None
+        return _settings(folder, (run.path / "config.toml").read_text()) if same_code else None
+    except (RunError, OSError, KeyError, UnicodeDecodeError):
+        return None
 
 
 def _settings(folder: Path, text: str) -> list[str]:
