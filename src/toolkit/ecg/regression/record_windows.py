@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -41,7 +42,6 @@ class RecordWindows:
         fs_hz: float,
     ) -> None:
         self._signals, self._peaks = signals_mv, peaks
-        self._filtered = [morphology.in_band(one[None], fs_hz) for one in signals_mv]
         self._record, self._start = record, start
         self._width, self.fs_hz = width, fs_hz
 
@@ -85,6 +85,11 @@ class RecordWindows:
 
     def millivolts(self, at: Indices) -> Floats:
         return np.ones((len(at), 1), np.float32)
+
+    @cached_property
+    def _filtered(self) -> list[Floats]:
+        """(1, samples) of each record, in which like surroundings are sought; only gaps need it."""
+        return [morphology.in_band(one[None], self.fs_hz) for one in self._signals]
 
     def _cut(self, i: int, earlier: int) -> Floats:
         signal, start = self._signals[self._record[i]], int(self._start[i]) - earlier
