@@ -100,7 +100,7 @@ class Workshop:
             told = before
             while not over.wait(_TELL_S):
                 done = _finished(cells)
-                if done > told:
+                if told < done < len(cells):  # of all of them the end speaks
                     left_s = (time.monotonic() - begun) / (done - before) * (len(cells) - done)
                     of_all = f"{stage}: {done} of {len(cells)} runs"
                     self.progress.note(f"{of_all}, about {max(1, round(left_s / 60))} min left")
