@@ -28,7 +28,7 @@ def make_report(run: Run) -> Report:
 
 
 def _result(run: Run, result: Mapping[str, Any]) -> Section:
-    flat = [{"": key, **value} for key, value in result.items() if _is_row(value)]
+    flat = [{"": key, **value} for key, value in result.items() if value and _is_row(value)]
     status = run.status
     state = status["state"]
     if state == "running":  # the trainer writes this page before it calls the run finished

@@ -30,6 +30,7 @@ from toolkit.ecg.records import Record, build_record, read_signal
 
 _VERSION = 1
 _MAX_WORKERS = 4
+_OUTDATED = "is older than its source"  # nothing to worry about: a file was copied anew
 _log = logging.getLogger(__name__)
 
 
@@ -143,7 +144,8 @@ def _read(store: Path, folder: Path, header: Header, expected: Mapping[str, str]
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         stale = f"is damaged ({type(error).__name__})"
-    _log.warning("cached record %s %s; rebuilding it", path, stale)
+    level = logging.INFO if stale == _OUTDATED else logging.WARNING
+    _log.log(level, "cached record %s %s; rebuilding it", path, stale)
     return None
 
 
@@ -157,7 +159,7 @@ def _reason_to_rebuild(
     if index["version"] != _VERSION or index["header"] != repr(header):
         return "was made from another header or version"
     if index["stamps"] != stamps:
-        return "is older than its source"
+        return _OUTDATED
     if any(index["sha256"][file] != expected.get(file, index["sha256"][file]) for file in stamps):
         return "was made from files with another hash"
     return "" if index["array_sha256"] == _sha256(array) else "is damaged (SHA-256 differs)"
