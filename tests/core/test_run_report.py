@@ -46,3 +46,21 @@ def test_rows_of_a_mapping_are_named(report_of):
     assert tables["classes"].rows == [["N", 0.9], ["V", 0.8]]
     assert tables["Result"].rows == [["best", "-7.500000000"]]
     assert "classes" in render(report)
+
+
+def test_rows_may_have_groups_of_columns(report_of):
+    near, whole = {"rmse_mv": 0.1}, {"rmse_mv": 0.2}
+    rows = {"network": {"whole": whole, "near_r": near}, "spline": {"whole": whole, "near_r": None}}
+    (table,) = [
+        o.table for o in report_of({"predictors": rows}).sections if o.title == "predictors"
+    ]
+    assert table.header == ["", "whole.rmse_mv", "near_r.rmse_mv", "near_r"]
+    assert table.rows[0] == ["network", 0.2, 0.1, None]
+
+
+def test_what_is_scored_apart_gets_a_table_of_its_own(report_of):
+    apart = {"without_202": {"accuracy": 0.9, "veb": {"se": 0.8}}, "ec57": {}, "qrs": {"se": 1.0}}
+    report = report_of(apart)
+    (table,) = [one.table for one in report.sections if one.title == "apart"]
+    assert (table.header, table.rows) == (["", "accuracy", "veb.se"], [["without 202", 0.9, 0.8]])
+    assert [row[0] for row in report.sections[0].table.rows] == ["qrs"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import math
 import mimetypes
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 
 import toolkit
 from toolkit.core.errors import DataError
@@ -92,7 +94,12 @@ def render(report: Report) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"show": show, "image": _image, "flatten": flatten}
+    environment.filters |= {
+        "show": show,
+        "image": _image,
+        "flatten": flatten,
+        "breakable": _breakable,
+    }
     source = resources.files("toolkit.core").joinpath("report.html.j2").read_text("utf-8")
     return environment.from_string(source).render(report=report, version=toolkit.__version__)
 
@@ -157,6 +164,11 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _breakable(name: str) -> Markup:
+    """A column's name that may go on in the next line after a dot or an underscore."""
+    return Markup(re.sub(r"(?<=[._])(?=.)", "<wbr>", escape(name)))
 
 
 def _is_number(value: Any) -> bool:

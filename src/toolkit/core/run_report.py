@@ -58,6 +58,9 @@ def _headline(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tables(result: Mapping[str, Any]) -> list[Section]:
     groups = {key: value for key, value in result.items() if _is_group(value)}
+    alone = {k: v for k, v in result.items() if _is_wide_row(v) and k not in groups}
+    parts = {k.replace("_", " "): v for k, v in alone.items() if not _is_row(v)}
+    groups |= {"apart": parts} if parts else {}
     return [Section(key.replace("_", " "), table=_table(_rows(v))) for key, v in groups.items()]
 
 
@@ -68,14 +71,24 @@ def _is_row(value: Any) -> bool:
 
 
 def _is_group(value: Any) -> bool:
+    """Whether it makes a table: rows, of which some columns may be grouped in turn."""
     rows = list(value.values()) if isinstance(value, Mapping) else value
-    return isinstance(rows, list) and bool(rows) and all(map(_is_row, rows))
+    return isinstance(rows, list) and bool(rows) and all(map(_is_wide_row, rows))
+
+
+def _is_wide_row(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        _is_row(item) if isinstance(item, Mapping) else not isinstance(item, list)
+        for item in value.values()
+    )
 
 
 def _rows(group: Any) -> list[Mapping[str, Any]]:
     """The rows of a list, or of a mapping with their names in a column without one."""
-    named = isinstance(group, Mapping)
-    return [{"": name, **row} for name, row in group.items()] if named else list(group)
+    flat = report.flatten
+    if isinstance(group, Mapping):
+        return [{"": name, **dict(flat(row))} for name, row in group.items()]
+    return [dict(flat(row)) for row in group]
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -28,7 +28,8 @@ def classification(
 ) -> dict[str, Any]:
     """Accuracies, per-class scores, confusion matrix, 95 % intervals over examples."""
     scores = ClassificationScores.from_labels(truth, decided, classes)
-    return {**scores.to_json(), "interval": intervals(scores.counts, seed)}
+    headline = ["accuracy", "balanced_accuracy", "macro_f1"]
+    return {"headline": headline, **scores.to_json(), "interval": intervals(scores.counts, seed)}
 
 
 def intervals(counts: NDArray[np.int64], seed: int) -> dict[str, Any]:
@@ -62,6 +63,7 @@ def aami(truth: Labels, decided: Labels, record: NDArray[np.str_], seed: int) ->
         if name in matrices and len(matrices) > 1
     }
     return {
+        "headline": ["accuracy", "macro_f1_nsv", "veb.se", "veb.ppv", "sveb.se", "sveb.ppv"],
         **ClassificationScores.from_counts(stacked.sum(0), CLASSES).to_json(),
         **beat_scores(stacked),
         "interval": intervals(stacked, seed),

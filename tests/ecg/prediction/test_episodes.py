@@ -80,3 +80,12 @@ def test_no_episode_reaches_over_an_unknown_interval():
 def test_the_worst_is_the_fastest_and_longest():
     found = episodes("NNVVVNNVVVVVNN")
     assert max(found, key=lambda e: e.severity).beats == 5
+
+
+def test_fast_stretches_that_share_beats_are_one_episode():
+    def fast(slower_beats, rr_s):
+        rr = np.concatenate([np.full(20, 0.59), np.full(slower_beats, rr_s), np.full(20, 0.59)])
+        return [e.beats for e in episodes("N" * len(rr), rr) if e.kind == "tachycardia"]
+
+    assert fast(3, 0.62) == [43]
+    assert len(fast(1, 1.5)) == 2  # the beats on either side of a long interval are no one's

@@ -142,7 +142,10 @@ class _Beats:
         return [self._episode("pause", row - 1, row, 1) for row in rows.tolist()]
 
     def rates(self, slow: bool) -> list[Episode]:
-        """Stretches in which the rate over :data:`RATE_BEATS` intervals is beyond a limit."""
+        """Stretches in which the rate over :data:`RATE_BEATS` intervals is beyond a limit.
+
+        Those that share beats are one.
+        """
         if len(self.rr_s) <= RATE_BEATS:
             return []
         windows = np.lib.stride_tricks.sliding_window_view(self.rr_s, RATE_BEATS)
@@ -150,11 +153,9 @@ class _Beats:
             rate = 60 / windows.mean(axis=1)
             beyond = rate < SLOW_BPM if slow else rate > FAST_BPM
         kind, found = "bradycardia" if slow else "tachycardia", []
-        for a, b in _true_runs(beyond):
-            first, last = (
-                a - 1,
-                b + RATE_BEATS - 2,
-            )  # the interval of beat a began at the beat before
+        for a, b in _joined(_true_runs(beyond), RATE_BEATS):
+            # the interval of beat a began at the beat before
+            first, last = a - 1, b + RATE_BEATS - 2
             extreme = rate[a:b].min() if slow else rate[a:b].max()
             note = f"{'lowest' if slow else 'highest'} {extreme:.0f} bpm over {RATE_BEATS} beats"
             one = self._episode(kind, max(first, 0), last, last - first + 1, note)
@@ -185,6 +186,16 @@ def _named_by_rate(run: Episode) -> Episode:
 def _shifted(values: NDArray[np.bool_], by: int, fill: bool) -> NDArray[np.bool_]:
     """``values`` of the beat ``by`` places before."""
     return np.concatenate([np.full(by, fill), values])[: len(values)]
+
+
+def _joined(spans: list[tuple[int, int]], closer_than: int) -> list[tuple[int, int]]:
+    """``spans`` in order, those less than ``closer_than`` apart as one."""
+    joined: list[tuple[int, int]] = []
+    for a, b in spans:
+        if joined and a - joined[-1][1] < closer_than:
+            a = joined.pop()[0]
+        joined.append((a, b))
+    return joined
 
 
 def _true_runs(values: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -42,7 +42,7 @@ class Recording:
     """A recording with the file that it came from and what was noticed on the way.
 
     Attributes:
-        record: all leads, without annotations; unnamed leads are called ``lead 1`` and so on.
+        record: all leads, without annotations; unnamed leads are called ``1``, ``2`` ….
         source: the file that was read; for WFDB the header.
         notes: how the file was read.
     """
@@ -186,7 +186,7 @@ def _distinct(leads: Sequence[str]) -> tuple[str, ...]:
     """Names that differ: ``ECG``, ``ECG (2)``; a lead without a name is called by its number."""
     names: list[str] = []
     for number, lead in enumerate(leads, 1):
-        name = base = lead or f"lead {number}"
+        name = base = lead or f"{number}"
         again = 1
         while name in names:
             name = f"{base} ({(again := again + 1)})"

@@ -70,8 +70,7 @@ def _remarks(record: Record, columns: Sequence[int], count: int, chosen: bool) -
     main, remarks = record.leads[columns[0]], []
     if main.casefold() != "mlii":
         because = "as told" if chosen else f"chosen of {', '.join(record.leads)}"
-        name = f"Lead {main.removeprefix('lead ')}"  # unnamed ones are called "lead 1" and so on
-        name += f" ({because})" if len(record.leads) > 1 else ""
+        name = f"Lead {main} ({because})" if len(record.leads) > 1 else f"Lead {main}"
         remarks.append(
             f"{name} takes the place of MLII, which the model learnt from: "
             "classes are less certain if its beats look otherwise; --lead chooses another."

@@ -103,21 +103,23 @@ def _finish(
     at = _evenly(len(judged), config.judged)
     predicted = _predict(model, judged, at)
     found = scores.score(judged, at, predicted)
+    summary = scores.headline(found)
     draw(run, judged, at, predicted, pool.names[at])
     synthetic = " (synthetic records)" if database.synthetic else ""
     return {
         "title": f"Regression of signals, {config.hiding.target}, {config.protocol}{synthetic}",
         "headline": ["rmse_mv", "correlation", "rmse_near_r_mv", "best_other_near_r_mv"],
-        **scores.headline(found),
+        **summary,
         "protocol": config.protocol,
         "target": config.hiding.target,
         "windows": len(at),
         "predictors": found,
         "seed": config.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "warnings": ["Synthetic records: these figures say nothing about patients."]
-        if database.synthetic
-        else [],
+        "warnings": [
+            *["Synthetic records: these figures say nothing about patients."] * database.synthetic,
+            *scores.remarks(summary),
+        ],
         "notes": [
             "No class was looked at; windows lie around R peaks that were given."
             if config.protocol != "fragments17"

@@ -82,15 +82,27 @@ def _figures(
     }
 
 
-def headline(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    """The network's figures, and by how much it is better near R than the best other predictor."""
-    own = scores[NETWORK]
-    others = [one["near_r"]["rmse_mv"] for name, one in scores.items() if name != NETWORK]
-    known = [value for value in others if value is not None]
-    mine = own["near_r"]["rmse_mv"]
+def headline(scores: Mapping[str, Any]) -> dict[str, float | str | None]:
+    """The network's figures, and which other predictor comes closest near R."""
+    near = {name: one["near_r"]["rmse_mv"] for name, one in scores.items()}
+    own = near.pop(NETWORK)
+    others = {name: value for name, value in near.items() if value is not None}
+    best = min(others, key=others.__getitem__, default=None)
     return {
-        "rmse_mv": own["whole"]["rmse_mv"],
-        "correlation": own["whole"]["correlation"],
-        "rmse_near_r_mv": mine,
-        "best_other_near_r_mv": min(known) if known else None,
+        "rmse_mv": scores[NETWORK]["whole"]["rmse_mv"],
+        "correlation": scores[NETWORK]["whole"]["correlation"],
+        "rmse_near_r_mv": own,
+        "best_other_near_r_mv": others[best] if best else None,
+        "best_other": best,
     }
+
+
+def remarks(summary: Mapping[str, Any]) -> list[str]:
+    """What a reader of :func:`headline` must not overlook."""
+    own, other = summary["rmse_near_r_mv"], summary["best_other_near_r_mv"]
+    if own is None or other is None or own <= other:
+        return []
+    return [
+        f"Near R peaks {summary['best_other']} is better than the network ({other:.3f} mV against "
+        f"{own:.3f}): its encoder may serve as a start for finetune, not to fill gaps."
+    ]
