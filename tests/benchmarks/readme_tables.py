@@ -264,7 +264,8 @@ def speed() -> str:
             if name != peer:
                 lines.append(f"| {name} | {peer} | {ratio:.2f} | `{result['command']}` |")
         if "beats_per_s" in result:
-            notes.append(f"Beats classified in a second on one thread: {result['beats_per_s']:,}.")
+            rates = [f"{rate:,} on {n}" for n, rate in result["beats_per_s"].items()]
+            notes.append(f"Beats classified in a second, by threads: {', '.join(rates)}.")
     lines += ["", *notes]
     return "\n".join(lines)
 
