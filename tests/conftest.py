@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from commands import call
+from hypothesis import settings
 
+settings.register_profile("steady", deadline=None)  # a busy machine is no failure
+settings.load_profile("steady")
 torch.set_num_threads(1)  # small tensors: more threads only wait for one another
 
 REPOSITORY = Path(__file__).parents[1]

@@ -140,7 +140,7 @@ trees = st.recursive(
 names = st.text("abcdefgh_", min_size=1, max_size=5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(state=st.dictionaries(names, trees, max_size=3))
 def test_any_tree_round_trips(state, tmp_path_factory):
     assert_round_trip(state, tmp_path_factory.mktemp("tree"))

@@ -162,7 +162,7 @@ examples = st.builds(Example, monitor=texts, patience=patience, **common) | st.b
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=examples)
 def test_toml_round_trip(value, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "round.toml"

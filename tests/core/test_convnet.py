@@ -56,7 +56,7 @@ def test_strides_per_stage_and_axis():
     assert encoder(torch.randn(2, 1, 10, 5, 5)).shape == (2, 6, 3, 5, 5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     length=st.integers(1, 97),
     stem_stride=st.integers(1, 4),

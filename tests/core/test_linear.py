@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from toolkit.core import linear as linear_module
 from toolkit.core.linear import Linear, linear
 
+PREFERRED = linear_module.is_onednn_faster
 SHAPES = [
     (300, 128, 160),
     (4, 80, 128, 160),
@@ -16,6 +17,14 @@ SHAPES = [
     (1024, 256, 6),
     (256, 256, 1),
 ]
+
+
+@pytest.fixture(params=[True, False], ids=["oneDNN", "torch"], autouse=True)
+def library(request, monkeypatch):
+    """Each test with both, whichever this machine prefers."""
+    if request.param and linear_module._ONEDNN is None:
+        pytest.skip("this torch was built without oneDNN")
+    monkeypatch.setattr(linear_module, "is_onednn_faster", lambda: request.param)
 
 
 def parts(*shape: int):
@@ -58,10 +67,20 @@ def test_other_kinds_of_numbers_are_left_to_torch(dtype):
     assert linear(x, weight, bias).equal(F.linear(x, weight, bias))
 
 
-def test_without_onednn_torch_takes_over(monkeypatch):
-    monkeypatch.setattr(linear_module, "_ONEDNN", None)
-    x, weight, bias = parts(300, 128, 160)
-    assert linear(x, weight, bias).equal(F.linear(x, weight, bias))
+@pytest.mark.parametrize(
+    ("processor", "faster"),
+    [
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: 26\nflags\t\t: avx2 avx512f", True),
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: 25\nflags\t\t: avx2 avx512f", False),
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: 26\nflags\t\t: avx2", False),
+        ("vendor_id\t: GenuineIntel\ncpu family\t: 6\nflags\t\t: avx512f", False),
+        ("Processor\t: ARMv8", False),
+    ],
+)
+def test_which_processors_prefer_onednn(monkeypatch, processor, faster):
+    monkeypatch.setattr(linear_module, "_ONEDNN", object())
+    monkeypatch.setattr(linear_module.Path, "read_text", lambda *_: processor)
+    assert PREFERRED.__wrapped__() is faster
 
 
 def test_the_layer_has_torchs_weights_by_torchs_names():

@@ -7,14 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import settings
 
 from toolkit.ecg.cache import load_database
 from toolkit.ecg.records import Record
 from toolkit.ecg.synthetic import write_records
-
-settings.register_profile("steady", deadline=None)  # a busy machine is no failure
-settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.core.errors import ConfigError, DataError
@@ -24,7 +24,6 @@ def striped_cube(rows=30, columns=20, bands=6):
     return material * np.arange(1, bands + 1) + noise
 
 
-@settings(deadline=None)
 @given(
     rows=st.integers(4, 40),
     columns=st.integers(4, 40),

@@ -153,7 +153,6 @@ TestAgainstLists = AgainstLists.TestCase
 TestAgainstLists.settings = settings(
     max_examples=30,
     stateful_step_count=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 

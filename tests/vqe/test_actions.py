@@ -141,7 +141,7 @@ def test_bad_couplings_are_refused(name, says):
     assert caught.value.where == "coupling" and caught.value.hint
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data(), st.integers(1, 4), st.booleans(), st.sampled_from(["all", "line"]))
 def test_masks_are_those_of_the_definitions(data, n, in_order, coupling):
     axes = data.draw(st.sampled_from([ROTATIONS, ("RY",), ("RZ", "RX")]))
@@ -174,7 +174,7 @@ def test_in_order_keeps_every_circuit_in_exactly_one_order(n, length, axes, bits
     assert sorted(ordered) == sorted(circuits)  # none twice, none lost
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data(), st.integers(2, 4))
 def test_what_is_masked_changes_no_energy_or_repeats_the_gate_before(data, n):
     actions = all_actions(n)

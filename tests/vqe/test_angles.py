@@ -26,7 +26,7 @@ def case(n, n_gates, seed):
     return circuit, circuit.encoded, Simulator(random_operator(n, 12, seed))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(2, 4), st.integers(0, 10_000), st.data())
 def test_the_closed_form_is_the_minimum_over_its_angle(n, seed, data):
     circuit, gates, simulator = case(n, 15, seed)
@@ -133,7 +133,7 @@ def test_an_appended_rotation_never_raises_the_energy_and_is_told_truly(config, 
         before = energy
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(2, 4), st.integers(0, 10_000))
 def test_extending_by_a_rotation_never_raises_the_energy(n, seed):
     circuit = without_x(random_circuit(n, 16, seed))

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from random_circuits import circuits
 
@@ -42,7 +42,6 @@ def filled(entries):
     return archive
 
 
-@settings(deadline=None)
 @given(ENTRIES)
 def test_it_holds_the_front_of_all_that_was_added(entries):
     archive, expected = filled(entries), front(entries)
@@ -51,7 +50,6 @@ def test_it_holds_the_front_of_all_that_was_added(entries):
     assert not any(archive.add(entry) for entry in entries)
 
 
-@settings(deadline=None)
 @given(ENTRIES, st.integers(-8, 9).map(lambda k: k / 8 - 1 / 16))
 def test_the_best_is_the_cheapest_that_is_low_enough_or_the_lowest(entries, at_most):
     low = [entry for entry in front(entries).values() if entry.energy_ha < at_most]
@@ -69,7 +67,6 @@ def test_the_best_is_the_cheapest_that_is_low_enough_or_the_lowest(entries, at_m
         assert best is None
 
 
-@settings(deadline=None)
 @given(ENTRIES, ENTRIES)
 def test_many_at_once_are_wanted_as_one_by_one(entries, more):
     archive = filled(entries)
@@ -91,14 +88,12 @@ def test_many_at_once_are_wanted_as_one_by_one(entries, more):
     assert again.wanted(costs, energies) == archive.wanted(costs, energies)
 
 
-@settings(deadline=None)
 @given(ENTRIES)
 def test_entries_come_by_depth_then_cnots_then_gates(entries):
     costs = [entry.circuit.cost for entry in filled(entries)]
     assert costs == sorted(costs, key=lambda cost: (cost.depth, cost.cnot, cost.gates))
 
 
-@settings(deadline=None)
 @given(ENTRIES)
 def test_its_state_survives_json(entries):
     archive, again = filled(entries), Archive()

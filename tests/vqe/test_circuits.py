@@ -26,7 +26,7 @@ def specs(circuit):
     return qml.specs(run)()["resources"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(circuits())
 def test_cost_is_what_pennylane_counts(circuit):
     counted, cost = specs(circuit), circuit.cost
@@ -35,7 +35,6 @@ def test_cost_is_what_pennylane_counts(circuit):
     assert cost.rotations == sum(counted.gate_types.get(f"R{axis}", 0) for axis in "XYZ")
 
 
-@settings(deadline=None)
 @given(circuits())
 def test_gates_of_a_moment_share_no_wire_and_wait_for_none(circuit):
     seen = {}
@@ -45,7 +44,6 @@ def test_gates_of_a_moment_share_no_wire_and_wait_for_none(circuit):
         seen |= dict.fromkeys(gate.wires, moment)
 
 
-@settings(deadline=None)
 @given(circuits())
 def test_json_gives_the_same_circuit_back(circuit):
     assert Circuit.from_json(json.loads(json.dumps(circuit.to_json()))) == circuit

@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.patches import Circle, FancyBboxPatch
 from random_circuits import circuits, random_circuit
@@ -68,7 +68,6 @@ def test_moments_are_numbered_up_to_the_depth():
     assert numbers == list(range(1, circuit.cost.depth + 1))
 
 
-@settings(deadline=None)
 @given(circuits(most_qubits=6, most_gates=40))
 def test_columns_hold_every_gate_once_and_none_covers_another(circuit):
     drawn = [
@@ -120,7 +119,6 @@ def test_angles_are_multiples_of_pi_or_decimals(angle, written):
     assert drawing.angle_text(angle) == written
 
 
-@settings(deadline=None)
 @given(st.floats(-7, 7))
 def test_a_written_angle_is_the_angle(angle):
     written = drawing.angle_text(angle).replace("−", "-")

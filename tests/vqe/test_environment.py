@@ -103,7 +103,7 @@ def episodes(environment, data):
         yield action, step
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.data(),
     st.sampled_from(["zero", "hartree-fock"]),
@@ -193,7 +193,7 @@ def test_shots_repeat_for_a_stream_and_are_left_out_without_one(toy_environment)
     assert shot_errors(noisy, None) == shot_errors(exact, None) == shot_errors(exact, 1)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.data(), st.sampled_from(["zero", "hartree-fock"]))
 def test_a_look_ahead_tells_what_each_action_would_give_and_changes_nothing(data, start):
     known = random_operator(3, 15, seed=3)

@@ -54,14 +54,13 @@ def own_reading(circuit):
     return circuit.n_qubits, gates
 
 
-@settings(deadline=None)
 @given(circuits())
 @pytest.mark.parametrize("write", WRITERS)
 def test_openqasm_gives_the_same_circuit_back(write, circuit):
     assert read_qasm(write(circuit, ["two\nlines; // and ;"]), "here") == circuit
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(circuits())
 @pytest.mark.parametrize(("write", "version"), [(write_qasm2, "2.0"), (write_qasm3, "3.0")])
 def test_the_reference_parser_reads_the_same_gates_and_angles(write, version, circuit):
@@ -172,7 +171,6 @@ def test_a_wrong_head_is_refused(text, words):
 
 
 @given(st.text(max_size=60), st.text('qrxyz[](){}.0123456789;,*/+-pi\n "', max_size=60))
-@settings(deadline=None)
 def test_no_text_ends_in_another_error(anything, likely):
     for text in (anything, HEAD + anything, HEAD + likely, f"{HEAD}rx({likely}) q[0];"):
         try:

@@ -70,7 +70,7 @@ def drawn(replay, size=400, seed=0):
     ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(1, 12),
     st.integers(1, 7),

@@ -59,7 +59,7 @@ def test_gradients_are_pennylanes(n, seed):
     assert energy == pytest.approx(Simulator(hamiltonian).energy(circuit), abs=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(circuits(), st.integers(0, 99))
 def test_gradients_are_finite_differences(circuit, seed):
     simulator = Simulator(random_operator(circuit.n_qubits, 12, seed))
@@ -72,7 +72,7 @@ def test_gradients_are_finite_differences(circuit, seed):
         assert gradient[r] == pytest.approx((ahead - behind) / 2e-4, abs=1e-6)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(circuits(), st.integers(0, 99))
 def test_no_energy_is_below_the_exact_one(circuit, seed):
     hamiltonian = random_operator(circuit.n_qubits, 12, seed)
@@ -85,7 +85,7 @@ def real(circuit):
     return Circuit(circuit.n_qubits, tuple(gates))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(circuits().map(real), st.integers(0, 99))
 def test_real_circuits_need_one_plane_and_agree_with_two(circuit, seed):
     assert planes_of(circuit.encoded) == 1

@@ -62,7 +62,7 @@ def test_basis_states_have_their_energies_qubit_0_first(bits):
     assert report["energy_ha"] == pytest.approx(dense(H2)[index, index].real, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(circuits(most_qubits=4), st.integers(0, 10))
 def test_every_report_is_consistent_and_variational(circuit, seed):
     hamiltonian = random_operator(circuit.n_qubits, 8, seed)

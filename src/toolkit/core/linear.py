@@ -1,11 +1,15 @@
-"""Linear layers whose large products of matrices oneDNN makes on a CPU, where MKL is slow.
+"""Linear layers whose large products of matrices oneDNN makes where MKL is slow.
 
-For float32 torch takes MKL, which knows no AVX-512 on AMD's processors: oneDNN takes half the time
-there. torch itself calls it for compiled and half-precision models alone.
+For float32 torch takes MKL, which knows no AVX-512 on AMD's processors. From Zen 5 on, whose units
+are as wide as that, oneDNN takes half the time; on Zen 4, where they are half as wide, MKL is as
+fast and copies less. torch itself calls oneDNN for compiled and half-precision models alone.
 """
 
 from __future__ import annotations
 
+import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _LARGE = 2**22  # multiplications; below them a call costs more than it saves
+_ZEN_5 = 26  # family of processors
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # of no public name
 
 
@@ -21,12 +26,24 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     outputs = weight.shape[0]
     if outputs == 1:  # its gradients as products of matrices take twice as long
         return (x * weight).sum(-1, keepdim=True) + bias
-    if x.numel() * outputs < _LARGE or not x.is_cpu or _ONEDNN is None:
+    if x.numel() * outputs < _LARGE or not x.is_cpu or not is_onednn_faster():
         return F.linear(x, weight, bias)
     if x.dtype != torch.float32 or torch.get_float32_matmul_precision() != "highest":
         return F.linear(x, weight, bias)  # torch takes oneDNN by itself
     out: Tensor = _Linear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return out
+
+
+@cache
+def is_onednn_faster() -> bool:
+    """Whether this machine is one where oneDNN is to be preferred. Only Linux says so."""
+    try:
+        processor = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    family = re.search(r"^cpu family\s*:\s*(\d+)", processor, re.MULTILINE)
+    is_wide = "AuthenticAMD" in processor and family is not None and int(family[1]) >= _ZEN_5
+    return is_wide and "avx512f" in processor and _ONEDNN is not None
 
 
 class Linear(nn.Linear):

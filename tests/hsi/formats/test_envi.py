@@ -46,7 +46,7 @@ def small(dtype: str = "<f4") -> np.ndarray:
     return np.arange(2 * 3 * 4).reshape(2, 3, 4).astype(dtype)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     shape=st.tuples(*[st.integers(1, 5)] * 3),
     interleave=st.sampled_from(sorted(AXES)),
@@ -202,7 +202,7 @@ def test_what_is_no_header_is_refused(tmp_path: Path, content: bytes) -> None:
         envi.read(header)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(at=st.integers(0, 400), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_header_gives_an_image_within_the_file_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, at: int, byte: int, cut: bool

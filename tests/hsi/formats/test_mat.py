@@ -135,7 +135,7 @@ def test_a_file_cannot_ask_for_memory_that_it_does_not_hold(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("save", [save5, save73])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_cut_file_is_refused(
     tmp_path_factory: pytest.TempPathFactory, save: object, data: st.DataObject

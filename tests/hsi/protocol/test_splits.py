@@ -71,7 +71,7 @@ def windows_meet(split, reach):
 maps = st.builds(
     patchy, st.integers(0, 999), st.integers(8, 40), st.integers(8, 40), side=st.integers(1, 9)
 )
-steady = settings(deadline=None, max_examples=60)
+steady = settings(max_examples=60)
 
 
 @steady
