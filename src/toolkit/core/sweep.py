@@ -134,12 +134,13 @@ def aggregate(cells: Iterable[Cell]) -> dict[str, dict[str, dict[str, Any]]]:
         for name, value in scalars(cell.result or {}).items():
             point.setdefault(name, []).append(value)
     return {
-        point: {name: _spread(numbers) for name, numbers in metrics.items()}
+        point: {name: spread(numbers) for name, numbers in metrics.items()}
         for point, metrics in values.items()
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, Any]:
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Number, mean, sample deviation and 95 % bootstrap interval of the mean of seeds' values."""
     interval = statistics.seeds_interval([values], "mean", rng=rng.generator(0, "sweep")).to_json()
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     low, high = interval["low"], interval["high"]

@@ -141,7 +141,7 @@ class EcgTrainConfig(EcgConfig):
     label_fraction: float = Field(
         1.0, gt=0, le=1, description="share of the training labels that is used, of each class"
     )
-    baseline: bool = Field(True, description="gradient boosting beside the network, on beats")
+    baseline: bool = Field(True, description="gradient boosting beside the network")
     pooling: Pooling = "avg+max"
     hidden: int = Field(0, ge=0, description="width of a hidden layer before the classes; 0 = none")
     head_dropout: float = Field(0.2, ge=0, lt=1)

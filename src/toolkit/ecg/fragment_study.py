@@ -18,6 +18,7 @@ from toolkit.core.heads import ConvClassifier
 from toolkit.core.plots import Strip
 from toolkit.ecg import fragments
 from toolkit.ecg.augmentation import disturbed, random_gain
+from toolkit.ecg.baseline import fragment_boosting
 from toolkit.ecg.config import AugmentationConfig, EcgTrainConfig
 from toolkit.ecg.database import Database
 from toolkit.ecg.evaluation import classification
@@ -94,6 +95,11 @@ def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
 
     few = split.train[labelled(label[split.train], config.label_fraction, config.seed)]
     rows = {"train": few, "validation": split.validation, "test": split.test}
+    weights = _class_weights(label[few])
+
+    def baseline() -> dict[str, Any]:
+        learnt, unseen = ((signal_mv[at], label[at]) for at in (few, split.test))
+        return fragment_boosting(learnt, weights, unseen, _FS_HZ, config.seed)
 
     def strips(name: str, chosen: Labels) -> list[Strip]:
         time_s = np.arange(fragments.WIDTH) / _FS_HZ
@@ -108,7 +114,7 @@ def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
         classes=classes,
         parts={name: part(chosen) for name, chosen in rows.items()},
         learnt=part(few).examples,
-        weights=_class_weights(label[few]),
+        weights=weights,
         network=lambda: fragment_network(config, len(classes)),
         loss=lambda out, target: functional.cross_entropy(
             out, target, label_smoothing=config.label_smoothing
@@ -120,6 +126,7 @@ def fragment_study(database: Database, config: EcgTrainConfig) -> Study:
             **(_by_record() if by == "fragment" else {}),
         },
         strips=strips,
+        baseline=baseline if config.baseline else None,
         facts={**database.facts, "split": split.digest(), "split_by": by},
         warnings=(_LEAK,) if by == "fragment" else (),
     )
