@@ -14,9 +14,9 @@ from toolkit.core.errors import DataError
 
 
 @pytest.fixture(autouse=True)
-def a_known_place(monkeypatch, tmp_path):
+def a_known_place(monkeypatch, tmp_path, tmp_path_factory):
     monkeypatch.delenv("TOOLKIT_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))  # matplotlib's fonts
     monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path / "cache"))
 
 

@@ -1,4 +1,4 @@
-"""What ``toolkit hsi compare`` does once it is called."""
+"""``toolkit hsi compare``: the whole protocol, and what artificial labels gain."""
 
 from __future__ import annotations
 
@@ -9,14 +9,53 @@ from typing import Any
 
 import click
 
-from toolkit.cli.options import emit, print_table
+from toolkit.cli.hsi_options import scene_options
+from toolkit.cli.options import (
+    IntRanges,
+    data_dir_option,
+    emit,
+    json_option,
+    print_table,
+    runs_dir_option,
+)
 from toolkit.cli.progress import for_stderr
 
 _SCENE = ("scene", "labels", "variable", "labels_variable", "drop_bands", "data_dir")
 
 
-def run_comparison(options: Mapping[str, Any]) -> None:
-    """Resolve the settings, run what is not finished, print and draw the table."""
+@click.command()
+@click.argument("scene", default="indian_pines")
+@scene_options
+@data_dir_option
+@click.option("--networks", metavar="NAMES", help="all, or a list [default: residual].")
+@click.option("--arms", metavar="NAMES", help="Of scratch,grid,inductive,kmeans,permuted,svm.")
+@click.option("--per-class", type=IntRanges(), metavar="LIST", help="[default: 5,15,50].")
+@click.option("--draws", type=click.IntRange(1), help="Splits, the same for all [default: 10].")
+@click.option("--split", type=click.Choice(["random", "disjoint"]), help="[default: random].")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Such as pretrain.steps.")
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="SETTINGS",
+    help="Ablation: a row with these settings beside each arm, such as "
+    "'train.augmentation.noise=0.1'.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
+@runs_dir_option
+@json_option
+def compare(**options: Any) -> None:
+    """Run the whole protocol: what artificial labels gain over training from scratch.
+
+    Every arm sees the same splits; learning rates are chosen on training pixels, for each arm
+    apart. Cells are ordinary run directories: the same command again goes on with a stopped one,
+    and what another comparison below --runs-dir has finished with the same settings is taken over.
+
+    \b
+    Examples:
+      toolkit hsi compare indian_pines --networks all --per-class 5,15,50 --draws 10 --workers 2
+      toolkit hsi compare indian_pines --arms scratch,grid --draws 2 --per-class 5 --json
+      toolkit hsi compare indian_pines --arms grid --per-class 5 --vary pretrain.artificial.shifts=2
+    """
     from toolkit.core.config import load
     from toolkit.core.executor import LocalPool
     from toolkit.core.files import write_json

@@ -1,14 +1,52 @@
-"""What ``toolkit hsi map`` does once it is called."""
+"""``toolkit hsi map``: a whole scene as files for a GIS, and a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import click
+
+from toolkit.cli.hsi_options import scene_options
+from toolkit.cli.options import data_dir_option, emit, json_option, runs_dir_option
 from toolkit.cli.progress import for_stderr
 
 
-def write_maps(options: Mapping[str, Any]) -> dict[str, Any]:
+@click.command("map")
+@click.argument("run_name", metavar="MODEL")
+@click.argument("scene")
+@scene_options
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["envi", "geotiff", "npy"]),
+    multiple=True,
+    default=("envi",),
+    show_default=True,
+    help="May be given several times.",
+)
+@click.option("--regularise", type=click.FloatRange(0), help="Strength [default: the model's].")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@data_dir_option
+@runs_dir_option
+@json_option
+def map_scene(**options: Any) -> None:
+    """Map a whole scene: classes and confidence as files for a GIS, and a picture.
+
+    MODEL is a run (path, prefix, @last:hsi) or a released classifier; SCENE a name or a file of
+    as many bands.
+
+    \b
+    Examples:
+      toolkit hsi map @last:hsi indian_pines --out MAPS
+      toolkit hsi map @last:hsi indian_pines --out MAPS --format npy --format envi --json
+    """
+    emit(_write_maps(options), options["as_json"])
+
+
+def _write_maps(options: Mapping[str, Any]) -> dict[str, Any]:
     """Classify the scene, write the files, and say which they are and how large each class is."""
     from toolkit.core.released import find
     from toolkit.hsi import scenes, tasks

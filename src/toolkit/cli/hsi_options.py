@@ -1,0 +1,94 @@
+"""The options that the commands of ``toolkit hsi`` share, and the settings that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from toolkit.cli.options import apply_options
+
+F = TypeVar("F", bound=Callable[..., Any])
+_FILE = click.Path(path_type=Path, resolve_path=True)
+_NESTED = {  # option: group of settings, name in it
+    "network": ("network", "name"),
+    "blocks": ("artificial", "blocks"),
+    "artificial": ("artificial", "kind"),
+    "split": ("split", "kind"),
+    "per_class": ("split", "per_class"),
+    "draw": ("split", "draw"),
+    "train_map": ("split", "train_map"),
+    "test_map": ("split", "test_map"),
+}
+
+
+def scene_options(function: F) -> F:
+    """How the files of a scene are read."""
+    options = [
+        click.option("--variable", metavar="NAME", help="Of a .mat file that holds several cubes."),
+        click.option("--labels", type=_FILE, help="Label map, or CSV of row,column,class."),
+        click.option("--labels-variable", metavar="NAME", help="Likewise of the labels."),
+        click.option(
+            "--drop-bands",
+            type=click.Choice(["none", "bad"]),
+            help="bad: leave out bands with NaN or of one value [default: none].",
+        ),
+    ]
+    return apply_options(function, options)
+
+
+network_option = click.option(
+    "--network",
+    metavar="NAME",
+    help="residual, hu2015, lee2017, li2017 or hamida2018 [default: residual].",
+)
+
+
+def split_options(function: F) -> F:
+    """What is learnt from and what is tested."""
+    options = [
+        click.option(
+            "--split",
+            type=click.Choice(["random", "disjoint", "given"]),
+            help="random: neighbours leak; disjoint: blocks apart [default: random].",
+        ),
+        click.option(
+            "--per-class", type=click.IntRange(1), help="Training pixels a class [default: 15]."
+        ),
+        click.option("--draw", type=click.IntRange(0), help="Seed of the split [default: --seed]."),
+        click.option("--train-map", type=_FILE, help="Your own training pixels."),
+        click.option("--test-map", type=_FILE, help="Your own test pixels."),
+    ]
+    return apply_options(function, options)
+
+
+def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of ``verb`` with those that name nested settings put where they belong.
+
+    Raises:
+        RunError: there is no pre-trained trunk to fine-tune.
+    """
+    from toolkit.hsi.recipes import Stage, recipe
+
+    rest = dict(options)
+    nested: dict[str, dict[str, Any]] = {}
+    for option, (group, name) in _NESTED.items():
+        if (value := rest.pop(option, None)) is not None:
+            nested.setdefault(group, {})[name] = value
+    if "train_map" in nested.get("split", {}):
+        nested["split"].setdefault("kind", "given")
+    if (source := rest.pop("source", None)) is not None:
+        return {**rest, **nested, **_trunk(source, rest["runs_dir"])}
+    network = nested.get("network", {}).get("name", "residual")
+    stage: Stage = "pretrain" if verb == "pretrain" else "train"
+    return {**rest, **nested, "base": recipe(network, stage)}
+
+
+def _trunk(source: str, runs_dir: Path) -> dict[str, Any]:
+    from toolkit.core.released import find
+    from toolkit.hsi.config import pretrained
+
+    path = find(source, "hsi", runs_dir).path.resolve()
+    return {"base": pretrained(path), "trunk": path}
