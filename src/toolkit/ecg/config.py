@@ -78,10 +78,11 @@ class HidingConfig(Config):
         "gap", description="what is hidden: spans, the end, or all but every k-th sample"
     )
     gap_s: float = Field(0.2, gt=0, description="length of a gap; one in every two seconds")
-    start: Literal["ordinary", "alike"] = Field(
-        "ordinary",
+    start: Literal["ordinary", "alike"] | None = Field(
+        None,
         description="what the network starts from: the record's ordinary beat (straight lines "
-        "where that is unknown) or, in gaps, what stood elsewhere in like surroundings",
+        "where that is unknown) or what stood elsewhere in like surroundings; None: for a "
+        "forecast the latter, else the former",
     )
     loose_s: float = Field(
         0.0,
@@ -95,9 +96,14 @@ class HidingConfig(Config):
 
     @model_validator(mode="after")
     def _of_gaps(self) -> Self:
-        if self.start == "alike" and self.target != "gap":
-            raise ValueError(f"start = 'alike': only gaps have surroundings, not {self.target}")
+        if self.start == "alike" and self.target == "upsampling":
+            raise ValueError("start = 'alike': what upsampling hides has no surroundings")
         return self
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether the network starts from like surroundings."""
+        return (self.start or ("alike" if self.target == "forecast" else "ordinary")) == "alike"
 
 
 class EcgConfig(SupervisedConfig):

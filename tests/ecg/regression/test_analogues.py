@@ -96,3 +96,19 @@ def test_a_window_keeps_what_has_no_analogue() -> None:
     fill_window(guide, x, -10, hidden, FS_HZ)
     assert (guide[0, :29] == 5).all() and (guide[0, 55:] == 5).all()
     np.testing.assert_allclose(guide[0, 29:55], x[0, 19:45], atol=0.05)
+
+
+def test_a_forecast_repeats_what_went_before_and_never_looks_ahead() -> None:
+    x = hearts() + np.random.default_rng(0).normal(0, 0.01, (1, 7200)).astype(np.float32)
+    width, first = 168, 31 * 96  # a large wave is to come
+    hidden, ahead = np.arange(width) >= width - 48, np.arange(7200) - first - width
+    other = np.where((ahead >= -48) & (ahead < 96), 5.0, x).astype(np.float32)
+    guides = []
+    for signal in (x, other):
+        guide = np.zeros((1, width), np.float32)
+        fill_window(guide, signal, first, hidden, FS_HZ)
+        guides.append(guide)
+    np.testing.assert_array_equal(*guides)
+    true = x[:, first : first + width]
+    assert np.ptp(true[0, hidden]) > 0.9
+    np.testing.assert_allclose(guides[0][:, hidden], true[:, hidden], atol=0.1)

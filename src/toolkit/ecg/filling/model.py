@@ -34,8 +34,10 @@ def load_gap_model(spec: str, runs_dir: Path) -> GapModel:
     if "hiding" not in found.settings:
         raise ConfigError("a classifier predicts no signal", where=str(found.path), hint=hint)
     config = found.config(EcgPretrainConfig)
-    if config.protocol == "fragments17" or config.hiding.start != "alike":
-        own = f"{config.hiding.target} under {config.protocol}, start = {config.hiding.start!r}"
+    hiding = config.hiding
+    if config.protocol == "fragments17" or hiding.target != "gap" or not hiding.is_alike:
+        start = "alike" if hiding.is_alike else "ordinary"
+        own = f"{hiding.target} under {config.protocol}, start = {start!r}"
         what = f"it learnt {own}; gaps are filled with start = 'alike'"
         raise ConfigError(what, where=str(found.path), hint=hint)
     made = network(config)

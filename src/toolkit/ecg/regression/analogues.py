@@ -19,6 +19,7 @@ REACH_S = 300.0  # how far away like stretches are sought
 _ENOUGH_HZ = 120.0  # surroundings are compared at about this rate
 _AROUND_S = 0.3  # on either side of a gap, and of a like stretch, in which all is seen:
 _DECAY_S = 1 / 15  # the nearest samples count most, e-fold
+_ALONE_S, _ALONE_DECAY_S = 0.8, 0.2  # the same where one side alone is seen, as in a forecast
 _BEST = 80  # stretches are mixed,
 _SOFTNESS = 0.5  # with shares e-fold down for a cost higher by so many times the lowest
 _STIFFNESS = 2.0  # of these shares against what fits the surroundings best
@@ -42,10 +43,11 @@ def analogue(x_LT: Floats, start: int, stop: int, hidden_LT: Hidden, fs_hz: floa
     step = max(1, round(fs_hz / _ENOUGH_HZ))
     phase, first, length = start % step, start // step, -(-(stop - start) // step)
     x_LS, hidden_LS = np.ascontiguousarray(x_LT[:, phase::step]), hidden_LT[:, phase::step]
-    reach, around = round(REACH_S * fs_hz / step), round(_AROUND_S * fs_hz / step)
+    around_s, decay_s = _surroundings(hidden_LT, start, stop, fs_hz)
+    reach, around = round(REACH_S * fs_hz / step), round(around_s * fs_hz / step)
     offsets = np.arange(-min(around, first), min(length + around, x_LS.shape[1] - first))
     far = np.maximum(np.maximum(-offsets, offsets - length + 1), 0)
-    weights = np.exp(-far * step / (_DECAY_S * fs_hz)).astype(np.float32)
+    weights = np.exp(-far * step / (decay_s * fs_hz)).astype(np.float32)
     weights_LC = weights * ~hidden_LS[:, first + offsets]
     low, high = max(around, first - reach), min(x_LS.shape[1] - length - around, first + reach)
     if high - low < 3 or not weights_LC.any():
@@ -65,6 +67,14 @@ def analogue(x_LT: Floats, start: int, stop: int, hidden_LT: Hidden, fs_hz: floa
     inside = phase + (low + best) * step + np.arange(-1, stop - start + 1)[:, None]
     mixed_LT: Floats = (x_LT[:, inside] @ share_N).astype(np.float32)
     return mixed_LT
+
+
+def _surroundings(hidden_LT: Hidden, start: int, stop: int, fs_hz: float) -> tuple[float, float]:
+    """How far surroundings reach, and their decay, in seconds: farther where one side is hidden."""
+    around = round(_AROUND_S * fs_hz)
+    sides = hidden_LT[:, max(0, start - around) : start], hidden_LT[:, stop : stop + around]
+    alone = any(side.all() for side in sides)
+    return (_ALONE_S, _ALONE_DECAY_S) if alone else (_AROUND_S, _DECAY_S)
 
 
 @numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"}, nogil=True)
@@ -122,12 +132,14 @@ def _shares(costs_N: Floats, near_CN: Floats, own_C: Floats) -> NDArray[np.float
 
 def within_reach(start: int, stop: int, n_samples: int, fs_hz: float) -> tuple[int, int]:
     """First sample, and the one after the last, of what :func:`analogue` looks at for a gap."""
-    margin = round((REACH_S + 2 * _AROUND_S) * fs_hz)
+    margin = round((REACH_S + 2 * _ALONE_S) * fs_hz)
     return max(0, start - margin), min(n_samples, stop + margin)
 
 
 def fill_window(guide_LT: Floats, x_LT: Floats, first: int, hidden_T: Hidden, fs_hz: float) -> None:
     """Put the analogue of each gap of a window into ``guide_LT``, a sample on either side included.
+
+    What comes after a window whose end is hidden is not looked at.
 
     Args:
         guide_LT: (L, samples of the window), stays as it is where there is no analogue.
@@ -137,13 +149,17 @@ def fill_window(guide_LT: Floats, x_LT: Floats, first: int, hidden_T: Hidden, fs
         fs_hz: of both.
     """
     edges = np.flatnonzero(np.diff(hidden_T, prepend=False, append=False)).reshape(-1, 2)
-    low, high = within_reach(first, first + len(hidden_T), x_LT.shape[1], fs_hz)
-    own = np.arange(first, first + len(hidden_T)) - low
+    width = len(hidden_T)
+    low, high = within_reach(first, first + width, x_LT.shape[1], fs_hz)
+    own = np.arange(first, first + width) - low
     there = (own >= 0) & (own < high - low)
     hidden_LT = np.zeros((len(x_LT), high - low), bool)
     hidden_LT[:, own[there]] = hidden_T[there]
+    if hidden_T[-1]:
+        future = first + width - low
+        hidden_LT[:, max(0, future) : max(0, future + round(_ALONE_S * fs_hz))] = True
     for start, stop in edges.tolist():
         ends = start + first - low, stop + first - low
         found_LT = analogue(x_LT[:, low:high], *ends, hidden_LT, fs_hz)
-        if found_LT is not None and start > 0 and stop < len(hidden_T):
-            guide_LT[:, start - 1 : stop + 1] = found_LT
+        if found_LT is not None and start > 0:
+            guide_LT[:, start - 1 : stop + 1] = found_LT[:, : width - start + 1]

@@ -14,7 +14,6 @@ from toolkit.ecg.regression.windows import HiddenExamples
 from toolkit.ecg.study import Floats
 
 _SHOWN, _COLUMNS = 12, 3
-_START = {"alike": scores.ALIKE, "ordinary": scores.JOINED}
 
 
 def draw(
@@ -30,7 +29,8 @@ def draw(
     hidden_BT = examples.hidden(at[chosen], true_BLT.shape[-1], None)
     guide = examples.guide(at[chosen], hidden_BT)
     start_BLT = joined(true_BLT, hidden_BT, guide)
-    start = _START[examples.hiding.start] if guide is not None else "straight line"
+    known = scores.ALIKE if examples.hiding.is_alike else scores.JOINED
+    start = known if guide is not None else "straight line"
     scale = examples.windows.millivolts(at[chosen])[:, 0]
     lines = -(-len(chosen) // _COLUMNS)
     figure, axes = plots.canvas(plots.WIDTH_IN, 1.5 * lines + 0.4, lines, _COLUMNS)

@@ -58,7 +58,7 @@ def network(config: EcgPretrainConfig) -> Restorer:
     channels = 1 if config.protocol == "fragments17" else 3 * leads
     trunk = config.network.model_copy(update={"in_channels": channels})
     made = Restorer(Encoder(trunk), leads, lateral=config.lateral)
-    if config.hiding.start == "alike":  # so good a guess is not to be spoilt at first
+    if config.hiding.is_alike:  # so good a guess is not to be spoilt at first
         nn.init.zeros_(made.decoder.out.weight)
     return made
 

@@ -56,7 +56,7 @@ def _guesses(
     if ordinary is not None:
         guesses[ORDINARY] = ordinary
         guesses[JOINED] = joined(true_BLT, hidden_BT, ordinary)
-    if examples.hiding.target == "gap":
+    if examples.hiding.target != "upsampling":
         guesses[ALIKE] = joined(true_BLT, hidden_BT, examples.windows.alike(at, hidden_BT))
     previous = examples.windows.previous(at)
     if previous is not None and examples.hiding.target != "upsampling":

@@ -108,7 +108,7 @@ class HiddenExamples:
 
     def guide(self, indices: Indices, hidden_BT: Hidden) -> Floats | None:
         """(B, L, T) what hidden samples are bridged by, but for an offset; None for lines."""
-        if self.hiding.start == "ordinary":
+        if not self.hiding.is_alike:
             return self.windows.ordinary(indices)
         new = np.array([row for row, i in enumerate(indices) if i not in self._guides], np.int64)
         if len(new):
@@ -119,7 +119,7 @@ class HiddenExamples:
     def hidden(self, indices: Indices, width: int, generator: Generator | None) -> Hidden:
         """(B, T); without a generator the same for a window whatever it is asked with."""
         settings = width, self.windows.fs_hz, self.hiding
-        if generator is not None and self.hiding.start == "ordinary":
+        if generator is not None and not self.hiding.is_alike:
             return hide(len(indices), *settings, generator, self.windows.span)
         own = [rng.generator(0, "hidden", int(i)) for i in indices]
         return np.concatenate([hide(1, *settings, one, self.windows.span) for one in own])
