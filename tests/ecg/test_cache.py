@@ -7,8 +7,10 @@ import json
 import os
 import pickle
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -130,6 +132,24 @@ def test_a_damaged_cache_is_rebuilt_and_said_so(
     caplog.clear()
     assert_same(load_database(database, NAMES[:1], cache_dir=cache), database)
     assert caplog.text == ""
+
+
+def test_heads_of_arrays_are_read_one_at_a_time(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_database(database, cache_dir=tmp_path / "cache")
+    load, busy = np.load, Lock()
+
+    def slowly(*what: object, **how: object) -> object:
+        assert busy.acquire(blocking=False), "two at once: CPython 3.11 may fail on that"
+        try:
+            time.sleep(0.02)
+            return load(*what, **how)  # type: ignore[arg-type]
+        finally:
+            busy.release()
+
+    monkeypatch.setattr(np, "load", slowly)
+    assert len(load_database(database, cache_dir=tmp_path / "cache")) > 1
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".json"])

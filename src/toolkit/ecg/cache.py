@@ -18,6 +18,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ from toolkit.ecg.records import Record, build_record, read_signal
 _VERSION = 1
 _MAX_WORKERS = 4
 _OUTDATED = "is older than its source"  # nothing to worry about: a file was copied anew
+# numpy parses the heads of its files by ast, at which CPython 3.11 may fail in two threads at once
+# ("AST constructor recursion depth mismatch")
+_PARSING = Lock()
 _log = logging.getLogger(__name__)
 
 
@@ -136,7 +140,8 @@ def _read(store: Path, folder: Path, header: Header, expected: Mapping[str, str]
         index = json.loads(path.with_suffix(".json").read_bytes())
         stale = _reason_to_rebuild(index, path, _stamps(folder, header), header, expected)
         if not stale:
-            signal: Signal = np.load(path, mmap_mode="r", allow_pickle=False)
+            with _PARSING:
+                signal: Signal = np.load(path, mmap_mode="r", allow_pickle=False)
             if signal.dtype.kind == "i" and signal.shape == (header.n_samples, len(header.signals)):
                 return signal
             stale = "has another shape or type"
