@@ -161,6 +161,15 @@ def test_a_signal_saves_and_leaves(number, kind, code, uninterrupted, tmp_path):
     assert equal(outcome(path), uninterrupted("corridor"))
 
 
+@pytest.fixture
+def at_a_keyboard():
+    """Interrupts are heard, which what a shell started in the background ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("at_a_keyboard")
 def test_a_second_interrupt_leaves_at_once(uninterrupted, tmp_path):
     path = new_run(tmp_path, "corridor")
     with pytest.raises(KeyboardInterrupt):
@@ -170,6 +179,7 @@ def test_a_second_interrupt_leaves_at_once(uninterrupted, tmp_path):
     assert equal(outcome(path), uninterrupted("corridor"))
 
 
+@pytest.mark.usefixtures("at_a_keyboard")
 def test_a_second_interrupt_while_saving_does_no_damage(uninterrupted, tmp_path, monkeypatch):
     path, synced = new_run(tmp_path, "corridor"), os.fsync
 
