@@ -140,6 +140,13 @@ class EcgPretrainConfig(EcgConfig):
     )
     judged: int = Field(4000, ge=1, description="windows of held-out patients that are scored")
 
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.protocol == "fragments17" and self.hiding.is_alike:
+            what = "hiding.start must be 'ordinary' under fragments17"
+            raise ValueError(f"{what}: like surroundings would be sought in test fragments too")
+        return self
+
 
 class EcgTrainConfig(EcgConfig):
     """Everything that decides a supervised ECG run."""

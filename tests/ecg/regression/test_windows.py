@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from toolkit.core.errors import DataError
+from toolkit.core.config import load
+from toolkit.core.errors import ConfigError, DataError
 from toolkit.ecg import morphology
 from toolkit.ecg.beat_examples import BeatExamples, series
-from toolkit.ecg.config import AugmentationConfig, HidingConfig
+from toolkit.ecg.config import PRESETS, AugmentationConfig, EcgPretrainConfig, HidingConfig
 from toolkit.ecg.regression import scores, sources
 from toolkit.ecg.regression.beat_windows import BeatWindows
 from toolkit.ecg.regression.predictors import linear
@@ -186,3 +187,13 @@ def test_a_window_near_a_test_fragment_is_refused() -> None:
     sources.prove("x", [0, 20_000], np.array([10_800]))
     with pytest.raises(DataError, match=r"lies 9\.0 s from a test fragment"):
         sources.prove("x", [10_800 + 3600 + 3240], np.array([10_800]))
+
+
+def test_like_surroundings_are_not_sought_in_records_that_hold_test_fragments() -> None:
+    preset = PRESETS / "pretrain" / "fragments17.toml"
+    for target in ("gap", "forecast", "upsampling"):
+        config = load(EcgPretrainConfig, preset=preset, sets=[f"hiding.target={target}"])
+        assert not config.hiding.is_alike
+    with pytest.raises(ConfigError, match="test fragments too"):
+        load(EcgPretrainConfig, preset=preset, sets=["hiding.start=alike"])
+    assert HidingConfig(target="forecast").is_alike

@@ -88,7 +88,7 @@ class RecordWindows:
 
     @cached_property
     def _filtered(self) -> list[Floats]:
-        """(1, samples) of each record, in which like surroundings are sought; only gaps need it."""
+        """(1, samples) of each record, in which like surroundings are sought."""
         return [morphology.in_band(one[None], self.fs_hz) for one in self._signals]
 
     def _cut(self, i: int, earlier: int) -> Floats:
