@@ -18,6 +18,7 @@ from typing import Any
 
 import hsi_tables
 import rl_tables
+import speed_tables
 from table_parts import MODELS, RESULTS, ROOT, commands, gain, interval, mean_sd, read
 
 from toolkit.vqe import published
@@ -260,46 +261,6 @@ def _span(values: list[Any], form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def speed() -> str:
-    lines = ["| what | peer | times faster | command |", "|---|---|---|---|"]
-    notes: list[str] = []
-    for path in sorted(RESULTS.glob("bench_*.json")):
-        result = read(path)
-        if "networks" in result:
-            lines += _mapping(result)
-            notes += [_sizes(result["sizes"])]
-            continue
-        key = next(k for k in result if k.startswith("times_faster_than_"))
-        peer = key.removeprefix("times_faster_than_")
-        for name, ratio in result[key].items():
-            if name != peer:
-                lines.append(f"| {name} | {peer} | {ratio:.2f} | `{result['command']}` |")
-        if "beats_per_s" in result:
-            rates = [f"{rate:,} on {n}" for n, rate in result["beats_per_s"].items()]
-            notes.append(f"Beats classified in a second, by threads: {', '.join(rates)}.")
-    lines += ["", *notes]
-    return "\n".join(lines)
-
-
-def _mapping(result: dict[str, Any]) -> list[str]:
-    """A row for each network: a whole scene's map, tiles against windows one by one."""
-    peer = "sliding window"
-    ratios = {k: v[f"times_faster_than_{peer}"]["tiles"] for k, v in result["networks"].items()}
-    end = f"`{result['command']}` |"
-    return [f"| map, {name} | {peer} | {ratio:.2f} | {end}" for name, ratio in ratios.items()]
-
-
-def _sizes(sizes: list[dict[str, Any]]) -> str:
-    """Seconds and memory of maps of our network by size of the scene."""
-    own = [one for one in sizes if one["scene"][0] == "residual"]
-    said = [
-        f"{'×'.join(map(str, one['scene'][1:4]))} {one['scene'][4]} {one['seconds']:.0f} s, "
-        f"{one['peak_mb'] / 1024:.2f} GB ({one['cube_mb'] / 1024:.2f} of them the cube)"
-        for one in own
-    ]
-    return f"Mapping, our hyperspectral network, one thread: {'; '.join(said)}.\n"
-
-
 TABLES: dict[str, Callable[[], str]] = {
     **{
         f"gains_{path.parent.name.replace('-', '_')}": partial(hsi_tables.gains, path.parent)
@@ -324,7 +285,7 @@ TABLES: dict[str, Callable[[], str]] = {
         for path in MODELS.glob("rl/*/results.json")
     },
     "vqe": vqe,
-    "speed": speed,
+    "speed": speed_tables.speed,
     **{name.translate(_PLAIN): lambda name=name: card(name) for name in CIRCUITS},
 }
 
