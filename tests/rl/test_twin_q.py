@@ -170,3 +170,15 @@ def test_state_restores_the_coming_updates_bit_for_bit(preset, critic) -> None:
         agent.update(batch, np.random.default_rng(1))
     for name, part in one._networks().items():
         assert torch.equal(weights(part), weights(other._networks()[name])), name
+
+
+@pytest.mark.parametrize(("pull", "returns"), [(0.03, True), (0.0, False)])
+def test_modes_come_back_from_the_flat_ends_of_their_tanh(pull, returns) -> None:
+    agent = made("sacx", f"twin_q.pull={pull}", "twin_q.learning_rate=1e-2", "discount=0.0")
+    with torch.no_grad():
+        agent.actor.head.bias.fill_(20.0)  # the reward wants the first one low
+    for i in range(300):
+        batch = drawn(agent, seed=i)
+        agent.update(batch._replace(rewards=-batch.rewards), np.random.default_rng(i))
+    mode = agent.actor(torch.zeros(1, 3))[0, 0].item()
+    assert (mode < 0.9) is returns

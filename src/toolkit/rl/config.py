@@ -94,6 +94,9 @@ class TwinQConfig(Config):
         description="tanh on drawn actions (SAC); on modes, or a penalty on them: actions clipped",
     )
     penalty: float = Field(0.1, ge=0, description="of modes beyond the box where it bounds them")
+    pull: float = Field(
+        0.0, ge=0, description="of modes beyond the box before their tanh, beside Q / mean |Q|"
+    )
     target_entropy: float | None = Field(
         None, description="temperature: nats aimed at; minus the number of actions if unset"
     )

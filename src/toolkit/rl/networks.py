@@ -33,8 +33,11 @@ class Actor(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Modes of the action distribution."""
-        modes: Tensor = self.head(self.trunk(x))
-        return modes.tanh() if self.bounded else modes
+        return self.bound(self.head(self.trunk(x)))
+
+    def bound(self, raw: Tensor) -> Tensor:
+        """What the last layer gives, as modes."""
+        return raw.tanh() if self.bounded else raw
 
 
 class StateValue(nn.Module):

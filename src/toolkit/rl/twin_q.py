@@ -36,6 +36,11 @@ def log_squashed(u: Tensor, mode: Tensor, log_std: Tensor) -> Tensor:
     return log_normal(u, mode, log_std) - correction.sum(-1)
 
 
+def _outside(mode: Tensor) -> Tensor:
+    """How far modes (B, a) lie beyond the box: the mean of Σ max(0, |μ| − 1)²."""
+    return (mode.abs() - 1).clamp(min=0).square().sum(-1).mean()
+
+
 class TwinQ:
     """Actor and σ under the smaller of two Q-values.
 
@@ -88,17 +93,19 @@ class TwinQ:
         return made
 
     def _distribution(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """μ and ln σ (..., a) of actions before they are squashed."""
-        if not self.is_soft:
-            return self.actor(x), self.dispersion(x)
+        """What the actor bounds to μ, and ln σ (..., a), of actions before they are squashed."""
         features = self.actor.trunk(x)
-        return self.actor.head(features), self.dispersion(features).clamp(*_LOG_STD)
+        raw = self.actor.head(features)
+        if not self.is_soft:
+            return raw, self.dispersion(x)
+        return raw, self.dispersion(features).clamp(*_LOG_STD)
 
     @torch.inference_mode()
     def act(self, x: Floats, noise: Floats) -> Action:
         """u ~ N(μ(x), diag σ(x)²) for standardised observations (N, d)."""
         seen = torch.from_numpy(x).to(self.device)
-        mode, log_std = self._distribution(seen)
+        raw, log_std = self._distribution(seen)
+        mode = self.actor.bound(raw)
         action = mode + log_std.exp() * torch.from_numpy(noise).to(self.device)
         found = (action, mode, log_normal(action, mode, log_std), log_std)
         return Action(*(tensor.cpu().numpy() for tensor in found))
@@ -123,7 +130,8 @@ class TwinQ:
         drawn = random.standard_normal((2, *u.shape), dtype=np.float32)
         noise = torch.from_numpy(drawn).to(self.device)
         with torch.no_grad():
-            mode, log_std = self._distribution(x_after)
+            raw, log_std = self._distribution(x_after)
+            mode = self.actor.bound(raw)
             u_after = mode + log_std.exp() * noise[0]  # u' ~ π(x')
             bonus = self._entropy(u_after, mode, log_std)  # −τ ln π(a'|x')
         now = torch.cat([x, self.policy.bounded(u)], -1)
@@ -160,9 +168,13 @@ class TwinQ:
         return -self.log_temperature.detach().exp() * log_squashed(u, mode, log_std)
 
     def _improve(self, x: Tensor, m_old: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """The step of the actor and the temperature."""
+        """The step of the actor and the temperature.
+
+        Ours is the pull: modes that lie deep in the flat ends of a tanh have no gradient left.
+        """
         own = self.config.twin_q
-        mode, log_std = self._distribution(x)
+        raw, log_std = self._distribution(x)
+        mode = self.actor.bound(raw)
         std = log_std.exp() if self.is_soft else log_std.detach().exp()
         u = mode + std * noise
         q = self.critic(torch.cat([x, self.policy.bounded(u)], -1)).amin(0)
@@ -170,7 +182,9 @@ class TwinQ:
         if self.is_soft:
             loss = loss + self._randomness(log_squashed(u, mode, log_std))
         if own.bound == "penalty":
-            loss = loss + own.penalty * (mode.abs() - 1).clamp(min=0).square().sum(-1).mean()
+            loss = loss + own.penalty * _outside(mode)
+        if own.pull > 0:  # beside Q / |Q|, so that one β serves rewards of any size
+            loss = loss / q.detach().abs().mean() + own.pull * _outside(raw)
         descend(self.optimizers["actor"], loss)
         distance = ((m_old - mode.detach()) * torch.exp(-log_std.detach())).square().mean(-1).sqrt()
         return {"mode_distance": distance, "temperature": self.log_temperature.detach().exp()}
