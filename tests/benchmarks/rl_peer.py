@@ -13,7 +13,6 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -62,7 +61,7 @@ def train(config: RlRunConfig, run: Run, max_time_s: float) -> None:
     run.set_status("finished", model.num_timesteps)
 
 
-def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("env")
     parser.add_argument("--env-arg", action="append", default=[], metavar="KEY=VALUE")
@@ -71,7 +70,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--evaluate-every", type=int, default=5_000)
     parser.add_argument("--max-time", type=float, default=float("inf"), help="trained seconds")
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
-    return parser.parse_args(words)
+    return parser.parse_args()
 
 
 def main() -> None:

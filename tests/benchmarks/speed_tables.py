@@ -28,7 +28,7 @@ def _ratios(result: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
     if "networks" in result:
         for name, one in result["networks"].items():
             yield f"map, {name}", "sliding window", one[f"{_FASTER}sliding window"]["tiles"]
-    elif "batch" in result and "sizes" in result:
+    elif "sizes" in result:
         for env, one in result["sizes"].items():
             for what, peer, ratio in _ratios(one):
                 yield f"batches of replay, {env}, {what}", peer, ratio
@@ -40,7 +40,7 @@ def _ratios(result: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
 def _notes(result: dict[str, Any]) -> Iterator[str]:
     if "networks" in result:
         yield _maps(result["sizes"])
-    elif "sizes" in result and "rows" in result:
+    elif "sizes" in result:
         yield _checkpoints(result)
     if "beats_per_s" in result:
         rates = [f"{rate:,} on {n}" for n, rate in result["beats_per_s"].items()]
