@@ -280,6 +280,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "published_hsi": hsi_tables.published_hsi,
     "returns": rl_tables.strong,
     "claim": rl_tables.claim,
+    "peers": rl_tables.peers,
     **{
         f"rl_{path.parent.name.translate(_PLAIN)}": partial(rl_tables.card, path.parent.name)
         for path in MODELS.glob("rl/*/results.json")

@@ -89,16 +89,29 @@ def _made(folder: Path) -> dict[str, Any]:
 
 
 def returns(report: dict[str, Any]) -> dict[str, Any]:
-    """The rows of ``rl compare``, with the sweeps whose runs it compared."""
-    sweeps = [Path(word) / "sweep.json" for word in report["command"].split()]
-    known = [json.loads(path.read_text()) for path in sweeps if path.is_file()]
-    env = json.loads((Path(known[0]["cells"][0]["run"]) / "env.json").read_text())
+    """The rows of ``rl compare``, with the sweeps and single runs that it compared."""
+    made = _origins([Path(word) for word in report["command"].split()])
+    env = json.loads((made[0][0] / "env.json").read_text())
     versions = {key: env[key] for key in ("python", "toolkit", "packages")}
-    commands = [_said(one["command"]) for one in known]
+    commands = [_said(words) for _, words in made]
     kept = {key: report[key] for key in ("axis", "rows", "improvement")}
     return (
         {"command": _said(shlex.split(report["command"])[1:]), "runs": commands} | versions | kept
     )
+
+
+def _origins(folders: list[Path]) -> list[tuple[Path, list[str]]]:
+    """A run of each sweep and each single run in ``folders``, with the command that made it."""
+    found = []
+    for folder in folders:
+        if (folder / "sweep.json").is_file():
+            report = json.loads((folder / "sweep.json").read_text())
+            found.append((Path(report["cells"][0]["run"]), report["command"]))
+        elif (folder / "command.txt").is_file():
+            found.append((folder, shlex.split((folder / "command.txt").read_text())))
+        elif folder.is_dir():
+            found += _origins(sorted(folder.iterdir()))
+    return found
 
 
 def stress(folder: Path) -> dict[str, Any]:
@@ -157,7 +170,8 @@ def _said(words: list[str]) -> str:
         while option in kept:
             place = kept.index(option)
             del kept[place : place + 2]
-    return "toolkit " + " ".join(f"'{word}'" if " " in word else word for word in kept)
+    program = [] if kept[0] == "python" else ["toolkit"]
+    return " ".join(f"'{word}'" if " " in word else word for word in [*program, *kept])
 
 
 def _kept(seed: dict[str, Any]) -> dict[str, Any]:

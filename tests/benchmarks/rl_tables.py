@@ -69,6 +69,23 @@ def claim() -> str:
     return "\n".join([*lines, "", "```", *commands, "```"])
 
 
+def peers() -> str:
+    """A row for each preset beside stable-baselines3's SAC, at equal steps or equal seconds."""
+    lines = [
+        "| environment | at equal | preset | seeds | return of the mode | steps | seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    commands: dict[str, None] = {}
+    for path in sorted(RESULTS.glob("rl-peers-*.json")):
+        one = json.loads(path.read_text())
+        commands |= dict.fromkeys([*one["runs"], one["command"]])
+        for row in one["rows"]:
+            cells = [row["env"], one["axis"], row["preset"], str(row["n_seeds"]), _interval(row)]
+            cells += [f"{row['steps']:,}", f"{row['trained_s']:,.0f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", "```", *commands, "```"])
+
+
 def _interval(row: dict[str, Any]) -> str:
     return f"{row['mean']:.0f} ({row['ci95'][0]:.0f} to {row['ci95'][1]:.0f})"
 
