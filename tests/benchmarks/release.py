@@ -108,7 +108,8 @@ def _origins(folders: list[Path]) -> list[tuple[Path, list[str]]]:
             report = json.loads((folder / "sweep.json").read_text())
             found.append((Path(report["cells"][0]["run"]), report["command"]))
         elif (folder / "command.txt").is_file():
-            found.append((folder, shlex.split((folder / "command.txt").read_text())))
+            words = shlex.split((folder / "command.txt").read_text())
+            found.append((folder, words if words[0] == "python" else words[1:]))
         elif folder.is_dir():
             found += _origins(sorted(folder.iterdir()))
     return found
@@ -166,7 +167,7 @@ def _training(folder: Path) -> dict[str, Any]:
 def _said(words: list[str]) -> str:
     """The command without what only decides where it runs and how it answers."""
     kept = [word for word in words if word != "--json"]
-    for option in ("--runs-dir", "--workers", "--data-dir", "--out"):
+    for option in ("--runs-dir", "--run-dir", "--workers", "--data-dir", "--out"):
         while option in kept:
             place = kept.index(option)
             del kept[place : place + 2]
