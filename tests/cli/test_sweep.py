@@ -91,3 +91,16 @@ def test_cells_train_go_on_and_are_summed_up(tmp_path, records):
     refused = sweep(*given, "--seeds=0-1", f"--runs-dir={runs_dir}")
     assert refused.exit_code == 4
     assert "other settings" in refused.stderr
+
+
+def test_a_cell_that_was_extended_is_not_counted_among_shorter_ones(tmp_path, records):
+    given = ("ecg", "train", "--preset=synthetic", f"--data-dir={records}", "--set=steps=2")
+    given = (*given, "--set=batch_size=16", "--seeds=0", f"--runs-dir={tmp_path}", "--json")
+    ended = sweep(*given)
+    assert ended.exit_code == 0, ended.output
+    cell = json.loads(ended.stdout)["cells"][0]["run"]
+    assert CliRunner().invoke(cli, ["runs", "resume", cell, "--steps", "3"]).exit_code == 0
+
+    refused = sweep(*given)
+    assert refused.exit_code == 4
+    assert "taken this cell from 2 to 3 steps" in refused.stderr

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -20,6 +20,9 @@ from toolkit.cli.options import (
     print_table,
     runs_dir_option,
 )
+
+if TYPE_CHECKING:
+    from toolkit.core.config import RunConfig
 
 _OWN = ("seed", "threads", "devices", "run_dir")  # set by the sweep, for each cell
 
@@ -118,8 +121,6 @@ def _command(app: str, verb: str) -> click.Command:
 def _check(app: str, verb: str, options: Mapping[str, Any], cells: Iterable[Any]) -> None:
     """Refuse, before anything starts, settings that cannot be or that are not a cell's own."""
     from toolkit.cli import execution
-    from toolkit.core.errors import RunError
-    from toolkit.core.run import Run
 
     fields = importlib.import_module(f"toolkit.{app}.config").CONFIGS[verb].model_fields
     placed = getattr(importlib.import_module(f"toolkit.cli.{app}"), "flags", _as_they_are)
@@ -129,9 +130,21 @@ def _check(app: str, verb: str, options: Mapping[str, Any], cells: Iterable[Any]
         sets = (*options["sets"], *cell.sets)
         own = {"sets": sets, "seed": cell.seed, "threads": 1}
         config = execution.settings(app, verb, **{**given, **own})
-        if cell.result is not None and Run(cell.path).config(type(config)) != config:
-            what = "this cell was run with other settings: a file or preset has changed since"
-            raise RunError(what, where=str(cell.path), hint="choose another --runs-dir")
+        if cell.result is not None:
+            _check_finished(cell.path, config)
+
+
+def _check_finished(path: Path, config: RunConfig) -> None:
+    from toolkit.core.errors import RunError
+    from toolkit.core.run import Run
+
+    found = Run(path).config(type(config))
+    if found == config:
+        return
+    what = "this cell was run with other settings: a file or preset has changed since"
+    if found == config.extended(found.steps):
+        what = f"a resume has taken this cell from {config.steps} to {found.steps} steps"
+    raise RunError(what, where=str(path), hint="choose another --runs-dir")
 
 
 def _as_they_are(_verb: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
