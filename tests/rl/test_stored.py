@@ -32,7 +32,7 @@ def small(squash=False, standardise=True, bounded=False):
     torch.manual_seed(0)
     standardisation = Standardisation(3, standardise)
     standardisation.update(np.random.default_rng(0).normal(size=(30, 3)))
-    return Policy(SPACES, Actor([3, 8, 8, 1], "relu", bounded), standardisation, squash)
+    return Policy(SPACES, Actor([3, 8, 8, 1], "relu", bounded, 1.3), standardisation, squash)
 
 
 @pytest.fixture

@@ -182,3 +182,20 @@ def test_modes_come_back_from_the_flat_ends_of_their_tanh(pull, returns) -> None
         agent.update(batch._replace(rewards=-batch.rewards), np.random.default_rng(i))
     mode = agent.actor(torch.zeros(1, 3))[0, 0].item()
     assert (mode < 0.9) is returns
+
+
+@pytest.mark.parametrize(("reach", "covers"), [(1.0, False), (1.3, True)])
+def test_with_reach_modes_that_are_pulled_back_cover_the_box(reach, covers) -> None:
+    agent = made("sacx", f"twin_q.reach={reach}", "twin_q.pull=0.03", "twin_q.learning_rate=1e-2")
+    agent.critic = FirstActionIsLittleBetter()
+    x, m, noise = torch.zeros(64, 3), torch.zeros(64, 2), torch.zeros(64, 2)
+    for _ in range(300):
+        agent._improve(x, m, noise)
+    first = agent.policy(x[:1])[0, 0].item()
+    assert (first > 0.95) is covers
+    assert first > 0.7
+
+
+class FirstActionIsLittleBetter(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (1 + 0.05 * x[..., 3]).expand(2, -1)

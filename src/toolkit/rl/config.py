@@ -93,6 +93,7 @@ class TwinQConfig(Config):
         "action",
         description="tanh on drawn actions (SAC); on modes, or a penalty on them: actions clipped",
     )
+    reach: float = Field(1.0, gt=0, description="of modes bounded by tanh, in halves of the box")
     penalty: float = Field(0.1, ge=0, description="of modes beyond the box where it bounds them")
     pull: float = Field(
         0.0, ge=0, description="of modes beyond the box before their tanh, beside Q / mean |Q|"

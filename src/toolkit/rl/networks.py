@@ -23,11 +23,16 @@ def _in_place(layers: nn.Sequential) -> nn.Sequential:
 
 
 class Actor(nn.Module):
-    """Observations (..., d) to modes (..., a), by tanh within (-1, 1) where ``bounded``."""
+    """Observations (..., d) to modes (..., a), which are reach · tanh where ``bounded``.
 
-    def __init__(self, sizes: Sequence[int], activation: str, bounded: bool = False) -> None:
+    A ``reach`` beyond 1 brings the ends of the box to where tanh is not flat yet.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], activation: str, bounded: bool = False, reach: float = 1.0
+    ) -> None:
         super().__init__()
-        self.bounded = bounded
+        self.bounded, self.reach = bounded, reach
         *trunk, self.head = _in_place(mlp(sizes, activation, output_gain=_SMALL))
         self.trunk = nn.Sequential(*trunk)
 
@@ -37,7 +42,7 @@ class Actor(nn.Module):
 
     def bound(self, raw: Tensor) -> Tensor:
         """What the last layer gives, as modes."""
-        return raw.tanh() if self.bounded else raw
+        return self.reach * raw.tanh() if self.bounded else raw
 
 
 class StateValue(nn.Module):

@@ -37,6 +37,7 @@ class About(Config):
     activation: str
     squash: bool = Field(description="actions are bounded by tanh, not by clipping")
     bounded: bool = Field(False, description="modes are bounded by tanh before noise is added")
+    reach: float = Field(1.0, gt=0, description="factor of that tanh")
     standardise: bool = Field(description="observations by running mean and deviation")
     sigma: tuple[float, ...] = Field(
         description="of exploration at the end, each action's mean, in the box [-1, 1]"
@@ -94,6 +95,7 @@ def save_policy(
         activation=activation,
         squash=policy.squash,
         bounded=policy.actor.bounded,
+        reach=policy.actor.reach,
         standardise=policy.standardisation.enabled,
         sigma=tuple(np.asarray(sigma, np.float64).tolist()),
     )
@@ -112,7 +114,7 @@ def load_stored(folder: Path) -> tuple[Policy, About]:
     spaces = about.spaces
     sizes = [spaces.observation_size, *about.hidden, spaces.action_size]
     try:
-        actor = Actor(sizes, about.activation, about.bounded)
+        actor = Actor(sizes, about.activation, about.bounded, about.reach)
     except ConfigError as error:
         raise RunError(error.what, where=str(folder / ABOUT), hint=error.hint) from error
     standardisation = Standardisation(spaces.observation_size, about.standardise)

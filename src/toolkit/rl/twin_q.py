@@ -62,7 +62,8 @@ class TwinQ:
         self.is_soft = config.dispersion.kind == "temperature"
         with rng.torch_scope(config.seed, "weights"):
             sizes = [size, *config.hidden, actions]
-            self.actor = Actor(sizes, config.activation, own.bound == "mode").to(device)
+            is_bounded = own.bound == "mode"
+            self.actor = Actor(sizes, config.activation, is_bounded, own.reach).to(device)
             self.critic = critics(own.critic, 2, [size + actions, *own.critic_hidden])
             self.critic = self.critic.eval().to(device)
             self.dispersion = (
