@@ -111,7 +111,7 @@ def test_every_preset_runs(preset: str, tmp_path: Path) -> None:
 def test_every_critic_runs(critic: str, kind: str, tmp_path: Path) -> None:
     bound = "action" if kind == "temperature" else "mode"
     changes = (f"twin_q.critic={critic}", f"dispersion.kind={kind}", f"twin_q.bound={bound}")
-    changes = (*changes, "twin_q.policy_delay=2")
+    changes = (*changes, "twin_q.policy_delay=2", "updates_per_step=1")
     words = [*running("Pendulum-v1", 60, *changes), "--preset", "sacx", "--runs-dir", tmp_path]
     found = answer(*words)
     assert found["updates"] == 50
@@ -240,6 +240,12 @@ def test_a_run_that_ends_before_learning_begins_says_so(tmp_path: Path) -> None:
     found = answer(*running("Pendulum-v1", 5), "--runs-dir", tmp_path)
     assert found["updates"] == 0
     assert any("learning_starts = 10" in note for note in found["notes"])
+    assert not any("random_steps" in note for note in found["notes"])
+
+
+def test_a_run_of_random_actions_alone_says_so(tmp_path: Path) -> None:
+    found = answer(*running("Pendulum-v1", 20, "random_steps=20"), "--runs-dir", tmp_path)
+    assert any("random_steps = 20" in note for note in found["notes"])
 
 
 def test_names_find_the_newest_run(runs: Path, finished: Path) -> None:

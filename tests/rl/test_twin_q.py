@@ -15,7 +15,8 @@ from toolkit.core.config import load, preset_path
 from toolkit.rl.config import PRESETS, RlRunConfig
 from toolkit.rl.environments import Spaces
 from toolkit.rl.replay import Trajectories
-from toolkit.rl.twin_q import TwinQ, log_squashed
+from toolkit.rl.temperature import log_squashed
+from toolkit.rl.twin_q import TwinQ
 
 SPACES = Spaces(3, np.full(2, -1, np.float32), np.full(2, 1, np.float32), None)
 CPU = torch.device("cpu")

@@ -78,6 +78,8 @@ def _notes(task: Interaction) -> list[str]:
     ]
     if not task.updates:
         notes.append(f"nothing was learnt: learning_starts = {config.learning_starts}")
+    if task.replay.steps <= config.random_steps:
+        notes.append(f"all actions were uniformly random: random_steps = {config.random_steps}")
     return notes
 
 

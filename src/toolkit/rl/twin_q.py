@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from toolkit.core import rng
 from toolkit.core.supervised import load_weights
@@ -22,18 +20,9 @@ from toolkit.rl.networks import Actor, critics
 from toolkit.rl.policy import Policy
 from toolkit.rl.replay import Trajectories
 from toolkit.rl.standardisation import Standardisation
+from toolkit.rl.temperature import Temperature, log_squashed
 
 _LOG_STD = (-20.0, 2.0)  # of soft actor-critic: Haarnoja et al. 2018, arXiv 1812.05905
-_LOG_2 = math.log(2.0)
-
-
-def log_squashed(u: Tensor, mode: Tensor, log_std: Tensor) -> Tensor:
-    """ln π(tanh u) where u (..., a) is normal: (...).
-
-    ln N(u) − Σ ln(1 − tanh² u), in a form that does not overflow (Haarnoja et al. 2018, app. C).
-    """
-    correction = 2 * (_LOG_2 - u - F.softplus(-2 * u))
-    return log_normal(u, mode, log_std) - correction.sum(-1)
 
 
 def _outside(mode: Tensor) -> Tensor:
@@ -78,15 +67,15 @@ class TwinQ:
         self.policy = Policy(spaces, self.actor, standardisation, squash=own.bound == "action").to(
             device
         )
-        self.log_temperature = nn.Parameter(torch.zeros((), device=device))
+        aim = -float(actions) if own.target_entropy is None else own.target_entropy
+        self.temperature = Temperature(aim).to(device)
         self.optimizers = self._optimizers()
 
     def _optimizers(self) -> dict[str, torch.optim.Adam]:
         rate, beta = self.config.twin_q.learning_rate, self.config.twin_q.adam_beta
         improved: nn.Module = self.actor
         if self.is_soft:  # one step for all: for a single number it is mostly overhead
-            temperature = nn.ParameterList([self.log_temperature])
-            improved = nn.ModuleList([self.actor, self.dispersion, temperature])
+            improved = nn.ModuleList([self.actor, self.dispersion, self.temperature])
         networks = {"critic": self.critic, "actor": improved}
         made = {name: adam([(one, rate)], beta) for name, one in networks.items()}
         if self.config.dispersion.kind == "adaptive":
@@ -134,7 +123,9 @@ class TwinQ:
             raw, log_std = self._distribution(x_after)
             mode = self.actor.bound(raw)
             u_after = mode + log_std.exp() * noise[0]  # u' ~ π(x')
-            bonus = self._entropy(u_after, mode, log_std)  # −τ ln π(a'|x')
+            bonus = r.new_zeros(())
+            if self.is_soft:  # −τ ln π(a'|x')
+                bonus = self.temperature.reward(log_squashed(u_after, mode, log_std))
         now = torch.cat([x, self.policy.bounded(u)], -1)
         after = torch.cat([x_after, self.policy.bounded(u_after)], -1)
         q, q_after = self._both(now, after)
@@ -162,12 +153,6 @@ class TwinQ:
         self.critic.eval()
         return q, q_after.detach()
 
-    def _entropy(self, u: Tensor, mode: Tensor, log_std: Tensor) -> Tensor:
-        """The reward of being random: −τ ln π; none without a temperature."""
-        if not self.is_soft:
-            return u.new_zeros(len(u))
-        return -self.log_temperature.detach().exp() * log_squashed(u, mode, log_std)
-
     def _improve(self, x: Tensor, m_old: Tensor, noise: Tensor) -> dict[str, Tensor]:
         """The step of the actor and the temperature.
 
@@ -181,22 +166,14 @@ class TwinQ:
         q = self.critic(torch.cat([x, self.policy.bounded(u)], -1)).amin(0)
         loss = -q.mean()
         if self.is_soft:
-            loss = loss + self._randomness(log_squashed(u, mode, log_std))
+            loss = loss + self.temperature.loss(log_squashed(u, mode, log_std))
         if own.bound == "penalty":
             loss = loss + own.penalty * _outside(mode)
         if own.pull > 0:  # beside Q / |Q|, so that one β serves rewards of any size
             loss = loss / q.detach().abs().mean() + own.pull * _outside(raw)
         descend(self.optimizers["actor"], loss)
         distance = ((m_old - mode.detach()) * torch.exp(-log_std.detach())).square().mean(-1).sqrt()
-        return {"mode_distance": distance, "temperature": self.log_temperature.detach().exp()}
-
-    def _randomness(self, log_pi: Tensor) -> Tensor:
-        """τ ln π for the actor, and for τ what brings the entropy to its aim, as one loss."""
-        aim = self.config.twin_q.target_entropy
-        aim = -float(self.policy.spaces.action_size) if aim is None else aim
-        mean = log_pi.mean()
-        temperature = self.log_temperature.detach().exp()
-        return temperature * mean - self.log_temperature * (mean.detach() + aim)
+        return {"mode_distance": distance, "temperature": self.temperature.value}
 
     def _tensors(self, batch: Trajectories) -> tuple[Tensor, ...]:
         """x, u, m, r, x' and whether it is terminal, of the first rows, on the device."""
@@ -213,7 +190,7 @@ class TwinQ:
         """Networks, optimisers, temperature and the count that the delay needs."""
         state = {name: part.state_dict() for name, part in self._networks().items()}
         state |= {f"{name}_optimizer": one.state_dict() for name, one in self.optimizers.items()}
-        return {**state, "temperature": self.log_temperature.detach(), "updates": self.updates}
+        return {**state, "temperature": self.temperature.log.detach(), "updates": self.updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what ``state_dict`` gave."""
@@ -222,7 +199,7 @@ class TwinQ:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state[f"{name}_optimizer"])
         with torch.no_grad():
-            self.log_temperature.copy_(state["temperature"])
+            self.temperature.log.copy_(state["temperature"])
         self.updates = int(state["updates"])
 
     def _networks(self) -> dict[str, nn.Module]:
