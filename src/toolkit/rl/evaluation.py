@@ -48,20 +48,19 @@ class Returns:
 
 
 class Evaluator:
-    """Environments that stay open from one evaluation to the next.
+    """An environment that stays open from one evaluation to the next.
 
-    Episode k begins from ``reset(seed=seed + k)``. All go on side by side, with one call of the
-    policy a step; the batch keeps its size when episodes end, for the last bits of a matrix
-    product depend on it.
+    Episode k begins from ``reset(seed=seed + k)``. Observations come to the policy one by one: the
+    last bits of a matrix product depend on the rows beside it, and where legs hit the ground these
+    decide how an episode ends. So each is the same whatever the others, here and in a video.
 
     Raises:
         ConfigError: no such environment.
     """
 
     def __init__(self, env_id: str, env_args: Mapping[str, Any], episodes: int, seed: int) -> None:
-        self.env_id, self.seed = env_id, seed
-        args = dict(env_args)
-        self._environments = [environments.make(env_id, args) for _ in range(episodes)]
+        self.env_id, self.seeds = env_id, range(seed, seed + episodes)
+        self._environment = environments.make(env_id, dict(env_args))
 
     def __call__(self, act: Act) -> Returns:
         """Returns of ``act``.
@@ -69,27 +68,22 @@ class Evaluator:
         Raises:
             DivergedError: an action, observation or reward that is not finite.
         """
-        rollouts = [
-            Rollout(env, self.seed + k, f"{self.env_id}, evaluation from seed {self.seed + k}")
-            for k, env in enumerate(self._environments)
-        ]
-        observations = np.stack([one.observation for one in rollouts])
-        while any(one.goes_on for one in rollouts):
-            actions = act(observations)
-            for k, one in enumerate(rollouts):
-                if one.goes_on:
-                    one.step(actions[k])
-                    observations[k] = one.observation
+        rollouts = [self._rollout(act, seed) for seed in self.seeds]
         return Returns(
             np.array([one.total for one in rollouts]),
             np.array([one.length for one in rollouts], np.int64),
             np.array([one.terminated for one in rollouts]),
         )
 
+    def _rollout(self, act: Act, seed: int) -> Rollout:
+        one = Rollout(self._environment, seed, f"{self.env_id}, evaluation from seed {seed}")
+        while one.goes_on:
+            one.step(act(one.observation[None])[0])
+        return one
+
     def close(self) -> None:
-        """Close the environments."""
-        for env in self._environments:
-            env.close()
+        """Close the environment."""
+        self._environment.close()
 
     def __enter__(self) -> Self:
         return self
