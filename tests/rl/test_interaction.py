@@ -52,6 +52,19 @@ def test_steps_count_single_environments_and_updates_their_share(preset, environ
     assert task.updates == pytest.approx(0.3 * 100, abs=1)
 
 
+def test_random_actions_end_with_the_last_of_their_episodes() -> None:
+    sets = ("env=Hopper-v5", "random_steps=500", "random_episodes=2", "learning_starts=1000")
+    task, random = tasks.make(settings("acerax", *sets)), []
+    for i in range(200):
+        random.append(task.is_random(i))
+        task.step(i)
+    second = task.episodes[1].step
+    assert 0 < second < 150
+    assert random == [i < second for i in range(200)]
+    modes = task.replay.gather(np.arange(200), np.zeros(200, np.int64), 1).modes[:, 0]
+    assert (~modes.any(1)).tolist() == random
+
+
 def test_growth_of_updates_is_that_of_the_paper() -> None:
     task = tasks.make(settings("acerax", "updates_growth=0.01", "updates_per_step=3.0"))
     assert [task._due(i) for i in (10, 30, 60, 120, 200, 400, 1000)] == [0, 0, 1, 1, 2, 3, 3]

@@ -123,6 +123,9 @@ class RlRunConfig(RunConfig):
     batch_size: int = Field(64, ge=1)
     learning_starts: int = Field(1_000, ge=0, description="steps before the first update")
     random_steps: int = Field(0, ge=0, description="first steps of uniformly random actions")
+    random_episodes: int | None = Field(
+        None, ge=1, description="no more random steps once so many episodes have ended"
+    )
     updates_per_step: float = Field(0.4, gt=0, description="c: updates for each environment step")
     updates_growth: float | None = Field(
         None, gt=0, description="c0: after t steps at most round(c0 t) updates a step"

@@ -98,7 +98,7 @@ class Interaction:
         environments = self.environments
         shape = (len(environments.observations), environments.spaces.action_size)
         random = self.streams.numpy("actions")
-        if i < self.config.random_steps:
+        if self.is_random(i):
             action = anyhow(random.uniform(-1, 1, shape), self.agent.policy.squash)
         else:
             x = self.agent.policy.standardisation.array(environments.observations)
@@ -106,6 +106,11 @@ class Interaction:
         self._stds += np.exp(action.log_stds).sum(0, dtype=np.float64)
         self._acted += shape[0]
         return action
+
+    def is_random(self, i: int) -> bool:
+        """Whether step ``i``, the next one, comes before the policy is asked."""
+        limit = self.config.random_episodes
+        return i < self.config.random_steps and (limit is None or len(self.episodes) < limit)
 
     def _due(self, i: int) -> int:
         """Updates after step ``i``: N = min(round(c0 t), c) of them, a fraction adding up."""

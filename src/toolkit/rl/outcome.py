@@ -78,7 +78,7 @@ def _notes(task: Interaction) -> list[str]:
     ]
     if not task.updates:
         notes.append(f"nothing was learnt: learning_starts = {config.learning_starts}")
-    if task.replay.steps <= config.random_steps:
+    if task.is_random(task.replay.steps * config.environments - 1):
         notes.append(f"all actions were uniformly random: random_steps = {config.random_steps}")
     return notes
 
