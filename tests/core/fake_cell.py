@@ -40,5 +40,7 @@ if manner == "wait" and first:
     while True:
         time.sleep(0.05)
 result = {"score": seed * lr, "veb": {"f1": seed + lr, "note": "x"}, "seed": seed, "title": "t"}
+(path / "config.toml").write_text("[world]\ndrag = 2\n")
+result["world"] = {"drag": 2}
 write("result.json", {**result, "nothing": None, "sure": True, "deep": {"a": {"b": 1}}})
 status("finished", 2)

@@ -121,9 +121,9 @@ def test_a_killed_cell_goes_on(tmp_path):
 
 def test_a_cell_killed_in_the_making_starts_over(tmp_path):
     (tmp_path / "seed-1").mkdir()
-    (tmp_path / "seed-1" / "config.toml").touch()
+    (tmp_path / "seed-1" / "left").touch()
     assert sweep(tmp_path, seeds=[1])["cells"][0]["state"] == "finished"
-    assert not (tmp_path / "seed-1" / "config.toml").exists()
+    assert not (tmp_path / "seed-1" / "left").exists()
 
 
 def test_a_failing_cell_does_not_stop_the_rest(tmp_path):

@@ -57,14 +57,20 @@ class Cell:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """What the run gave, if it is finished."""
+        """What a finished run gave, without those tables of its settings that it repeats there."""
         if not self.exists:
             return None
         run = Run(self.path)
         try:
-            return run.result if run.status.get("state") == "finished" else None
+            given = run.result if run.status.get("state") == "finished" else None
+            return given and _without_tables(given, run.settings)
         except RunError:  # damaged: going on with it says what is wrong
             return None
+
+
+def _without_tables(result: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    tables = {key: value for key, value in settings.items() if isinstance(value, Mapping)}
+    return {key: value for key, value in result.items() if tables.get(key, ...) != value}
 
 
 def _text(value: Any) -> str:
