@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 
 
 def random_operator(n_qubits, n_terms, seed):

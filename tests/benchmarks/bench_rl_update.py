@@ -24,13 +24,13 @@ from stable_baselines3.common.logger import configure
 from torch import Tensor, nn
 
 from toolkit.core.config import load, preset_path
-from toolkit.rl.acer import Acer, truncated
-from toolkit.rl.agent import Agent
+from toolkit.rl.agents.acer import Acer, truncated
+from toolkit.rl.agents.agent import Agent
+from toolkit.rl.agents.dispersion import dispersion_loss, log_normal
+from toolkit.rl.agents.twin_q import TwinQ
 from toolkit.rl.config import PRESETS, RlRunConfig
-from toolkit.rl.dispersion import dispersion_loss, log_normal
 from toolkit.rl.environments import Spaces, make
 from toolkit.rl.replay import Replay, Rows, Trajectories
-from toolkit.rl.twin_q import TwinQ
 
 ENV, D, A = "HalfCheetah-v5", 17, 6
 ROWS, BATCH, UPDATES = 20_000, 256, 50

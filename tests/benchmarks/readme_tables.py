@@ -21,7 +21,7 @@ import rl_tables
 import speed_tables
 from table_parts import MODELS, RESULTS, ROOT, commands, gain, interval, mean_sd, read
 
-from toolkit.vqe import published
+from toolkit.vqe.peers import published
 
 
 def fragments17() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.rl.reference import references
+from toolkit.rl.protocol.reference import references
 
 MODELS = Path(__file__).parents[2] / "models" / "rl"
 RESULTS = Path(__file__).parent / "results"

@@ -13,10 +13,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 from qulacs import Observable, ParametricQuantumCircuit, QuantumState
 
-from toolkit.vqe import molecules
 from toolkit.vqe.circuits import Circuit, Gate
-from toolkit.vqe.hamiltonian import Hamiltonian
-from toolkit.vqe.molecule_config import MoleculeConfig
+from toolkit.vqe.operators import molecules
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.molecule_config import MoleculeConfig
 
 
 def lih(n_qubits: int) -> Hamiltonian:

@@ -8,7 +8,7 @@ from toolkit.cli.notes import noted
 
 
 def test_notes_of_a_package_are_lines_while_it_works(capsys):
-    inner, other = logging.getLogger("toolkit.vqe.beam"), logging.getLogger("toolkit.ecg")
+    inner, other = logging.getLogger("toolkit.vqe.peers.beam"), logging.getLogger("toolkit.ecg")
     inner.info("before")
     with noted("toolkit.vqe"):
         inner.info("beam: %d gates", 3)

@@ -7,7 +7,7 @@ from commands import answer, call, refused
 
 from toolkit.cli.vqe import molecule_config, molecule_flags
 from toolkit.core.errors import ConfigError
-from toolkit.vqe.molecule_config import MoleculeConfig
+from toolkit.vqe.operators.molecule_config import MoleculeConfig
 
 BUILD = ("vqe", "hamiltonian")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from toolkit.core.config import load, preset_path
-from toolkit.rl import acer, agent, twin_q
+from toolkit.rl.agents import acer, agent, twin_q
 from toolkit.rl.config import PRESETS, RlRunConfig
 from toolkit.rl.environments import Spaces
 from toolkit.rl.replay import Trajectories

@@ -9,12 +9,12 @@ from commands import answer
 from toolkit.core.errors import ConfigError, DivergedError
 from toolkit.core.run import Run
 from toolkit.rl import environments
+from toolkit.rl.agents.networks import Actor
+from toolkit.rl.agents.policy import Policy
+from toolkit.rl.agents.standardisation import Standardisation
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.evaluation import Evaluator, Returns, evaluate
 from toolkit.rl.loaded import load_policy
-from toolkit.rl.networks import Actor
-from toolkit.rl.policy import Policy
-from toolkit.rl.standardisation import Standardisation
 from toolkit.rl.stored import save_policy
 
 

@@ -11,11 +11,11 @@ import pytest
 from toolkit.core import config as configs
 from toolkit.core.plots import caption_of
 from toolkit.core.run import Run
-from toolkit.rl import comparison_figures
-from toolkit.rl.comparison import compare
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.figures import draw, read_episodes, run_figures
-from toolkit.rl.reference import references
+from toolkit.rl.protocol import comparison_figures
+from toolkit.rl.protocol.comparison import compare
+from toolkit.rl.protocol.reference import references
 
 
 def lines(n: int = 20, actions: int = 3, every: int = 5000, **more: Any) -> list[dict[str, Any]]:

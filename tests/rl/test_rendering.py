@@ -13,12 +13,12 @@ from toolkit.core import plots
 from toolkit.core.errors import ConfigError, DivergedError, RunError, UnavailableError
 from toolkit.core.run import Run
 from toolkit.rl import environments, offscreen, rendering, video
+from toolkit.rl.agents.networks import Actor
+from toolkit.rl.agents.policy import Policy
+from toolkit.rl.agents.standardisation import Standardisation
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.evaluation import evaluate
-from toolkit.rl.networks import Actor
-from toolkit.rl.policy import Policy
 from toolkit.rl.rendering import record
-from toolkit.rl.standardisation import Standardisation
 from toolkit.rl.stored import save_policy
 
 

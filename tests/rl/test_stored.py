@@ -10,11 +10,11 @@ from commands import answer, refused
 from toolkit.core.errors import ConfigError, DataError, RunError
 from toolkit.core.run import Run
 from toolkit.rl import load_policy
+from toolkit.rl.agents.networks import Actor
+from toolkit.rl.agents.policy import Policy
+from toolkit.rl.agents.standardisation import Standardisation
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.environments import Spaces
-from toolkit.rl.networks import Actor
-from toolkit.rl.policy import Policy
-from toolkit.rl.standardisation import Standardisation
 from toolkit.rl.stored import load_stored, save_policy
 
 SPACES = Spaces(3, np.array([-2.0], np.float32), np.array([2.0], np.float32), 200)

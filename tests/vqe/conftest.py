@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.vqe import molecules
 from toolkit.vqe.config import EnvironmentConfig
 from toolkit.vqe.environment import Environment
-from toolkit.vqe.hamiltonian import Hamiltonian
-from toolkit.vqe.molecule_config import MoleculeConfig
+from toolkit.vqe.operators import molecules
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.molecule_config import MoleculeConfig
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.vqe.annealing import anneal, grown
 from toolkit.vqe.circuits import Circuit, Gate
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 from toolkit.vqe.postprocessing import shorten
 from toolkit.vqe.simulator import Simulator
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from toolkit.core.errors import ConfigError
-from toolkit.vqe import operator_files
 from toolkit.vqe.config import VqeSearchConfig, prepare
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators import operator_files
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 
 
 def config(environment=None, **molecule):

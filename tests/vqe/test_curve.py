@@ -5,7 +5,7 @@ import json
 from toolkit.core.plots import caption_of
 from toolkit.vqe import curve
 from toolkit.vqe.circuits import Circuit, Gate
-from toolkit.vqe.molecule_config import MoleculeConfig
+from toolkit.vqe.operators.molecule_config import MoleculeConfig
 
 H2 = MoleculeConfig(name="H2")
 ROTATED = Circuit(2, (Gate("RY", (0,), 0.1), Gate("CNOT", (0, 1)), Gate("RY", (1,), 3.0)))

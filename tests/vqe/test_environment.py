@@ -11,8 +11,8 @@ from random_operators import random_operator
 from toolkit.core.errors import ConfigError
 from toolkit.vqe.config import EnvironmentConfig
 from toolkit.vqe.environment import Environment
-from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.noise import depolarising
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 from toolkit.vqe.simulator import Simulator
 from toolkit.vqe.verification import verify
 

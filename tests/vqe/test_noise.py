@@ -12,8 +12,8 @@ from toolkit.core.errors import ConfigError, DataError
 from toolkit.vqe import noise
 from toolkit.vqe.circuits import Circuit, Gate
 from toolkit.vqe.config import NoiseConfig
-from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.noise import depolarising, noisy_energy
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 from toolkit.vqe.verification import operations, operator, verify
 
 Z = Hamiltonian(1, ("Z",), np.array([1.0]))

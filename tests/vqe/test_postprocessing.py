@@ -7,11 +7,12 @@ import pytest
 from random_circuits import random_circuit
 from random_operators import random_operator
 
-from toolkit.vqe import operator_files, verification
+from toolkit.vqe import verification
 from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA
 from toolkit.vqe.circuits import Circuit, Gate
-from toolkit.vqe.hamiltonian import Hamiltonian
-from toolkit.vqe.ladders import best_ladder
+from toolkit.vqe.operators import operator_files
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
+from toolkit.vqe.peers.ladders import best_ladder
 from toolkit.vqe.postprocessing import polish, shorten
 
 # ground state RY(-pi/2) on qubit 0 alone, at -1 - 0.5

@@ -7,8 +7,9 @@ import pytest
 from toolkit.core import released
 from toolkit.core.config import load
 from toolkit.core.files import read_json
-from toolkit.vqe import molecules, stored
+from toolkit.vqe import stored
 from toolkit.vqe.config import VqeSearchConfig
+from toolkit.vqe.operators import molecules
 from toolkit.vqe.verification import verify
 
 NAMES = released.names("vqe")

@@ -10,7 +10,7 @@ from random_operators import random_operator
 from toolkit.core.errors import CheckFailedError, DataError
 from toolkit.vqe import verification
 from toolkit.vqe.circuits import Circuit, Gate
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 from toolkit.vqe.verification import verify
 
 # The form of H2 on two qubits after the parity mapping.

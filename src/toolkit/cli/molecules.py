@@ -11,7 +11,7 @@ import click
 from toolkit.cli.options import IntRanges
 
 if TYPE_CHECKING:
-    from toolkit.vqe.molecule_config import MoleculeConfig
+    from toolkit.vqe.operators.molecule_config import MoleculeConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FIELDS = {  # option: field of MoleculeConfig
@@ -89,7 +89,7 @@ def molecule_config(options: Mapping[str, Any]) -> MoleculeConfig:
         ConfigError: as ``molecule_flags``, or a value out of range.
     """
     from toolkit.core.config import validate
-    from toolkit.vqe.molecule_config import MoleculeConfig
+    from toolkit.vqe.operators.molecule_config import MoleculeConfig
 
     molecule_flags(options)
     layers = [

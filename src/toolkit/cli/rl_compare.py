@@ -71,8 +71,8 @@ def compare(
       toolkit rl compare runs --x time --out COMPARED
     """
     from toolkit.core.files import saving, write_json
-    from toolkit.rl import aggregates, comparison_figures
-    from toolkit.rl import comparison as comparisons
+    from toolkit.rl.protocol import aggregates, comparison_figures
+    from toolkit.rl.protocol import comparison as comparisons
 
     found = comparisons.compare(run_names, runs_dir, axis=axis, at=at)
     for text in found.warnings:

@@ -17,10 +17,10 @@ from toolkit.cli.molecules import (
 from toolkit.cli.options import cell, emit, json_option, print_table, run_options
 from toolkit.cli.vqe_circuits import draw, export, verify
 from toolkit.cli.vqe_curve import curve
-from toolkit.vqe.methods import METHODS
+from toolkit.vqe.peers.methods import METHODS
 
 if TYPE_CHECKING:
-    from toolkit.vqe.hamiltonian import Hamiltonian
+    from toolkit.vqe.operators.hamiltonian import Hamiltonian
 
 _out = click.Path(path_type=Path)
 
@@ -50,7 +50,7 @@ def hamiltonian(out: Path | None, as_json: bool, **options: Any) -> None:
       toolkit vqe hamiltonian --molecule LiH --active-orbitals-list 1,2,3 --mapping jw --json
       toolkit vqe hamiltonian --molecule H2 --taper --out H2.json
     """
-    from toolkit.vqe import molecules, operator_files
+    from toolkit.vqe.operators import molecules, operator_files
 
     found = molecules.hamiltonian(molecule_config(options))
     if out is not None:
@@ -115,7 +115,9 @@ def baseline(
       toolkit vqe baseline --molecule LiH --bond-length 2.2 --method beam --width 20 --json
     """
     from toolkit.cli.notes import noted
-    from toolkit.vqe import baselines, export, molecules
+    from toolkit.vqe import export
+    from toolkit.vqe.operators import molecules
+    from toolkit.vqe.peers import baselines
 
     found = molecules.hamiltonian(molecule_config(options))
     chosen = METHODS if method == "all" else (method,)

@@ -11,7 +11,7 @@ from toolkit.cli.molecules import molecule_config, molecule_flags, molecule_opti
 from toolkit.cli.options import emit, json_option, runs_dir_option
 
 if TYPE_CHECKING:
-    from toolkit.vqe.hamiltonian import Hamiltonian
+    from toolkit.vqe.operators.hamiltonian import Hamiltonian
     from toolkit.vqe.stored import Stored
 
 _out = click.Path(path_type=Path)
@@ -76,7 +76,8 @@ def draw(source: str, out: Path | None, runs_dir: Path) -> None:
       toolkit vqe draw @last:vqe
       toolkit vqe draw lih4-2.2 --out circuit.svg
     """
-    from toolkit.vqe import drawing, stored
+    from toolkit.vqe import stored
+    from toolkit.vqe.pictures import drawing
 
     circuit = stored.read(source, runs_dir).document.circuit
     if out is None:
@@ -118,7 +119,7 @@ def export(source: str, form: Any, out: Path | None, runs_dir: Path) -> None:
 def _operator(kept: Stored, source: str, options: dict[str, Any]) -> Hamiltonian:
     """The operator that the options name, or the one beside the circuit."""
     from toolkit.core.errors import ConfigError
-    from toolkit.vqe import molecules
+    from toolkit.vqe.operators import molecules
 
     if not molecule_flags(options) and kept.hamiltonian is not None:
         return kept.hamiltonian

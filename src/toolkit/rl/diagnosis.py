@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from toolkit.rl.agent import Agent
+from toolkit.rl.agents.agent import Agent
 from toolkit.rl.episodes import Episode
 from toolkit.rl.replay import Replay
 

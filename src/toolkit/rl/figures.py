@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from toolkit.core import plots
 from toolkit.core.plots import INK, PALETTE, Band
 from toolkit.core.run import Run
-from toolkit.rl.histories import RETURN, SIGMA
-from toolkit.rl.reference import Reference
+from toolkit.rl.protocol.histories import RETURN, SIGMA
+from toolkit.rl.protocol.reference import Reference
 
 Floats = NDArray[np.float64]
 Line = Mapping[str, Any]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from toolkit.core.errors import DivergedError
 from toolkit.core.rng import Streams
 from toolkit.core.run import Run
-from toolkit.rl.agent import Action, Agent, anyhow
+from toolkit.rl.agents.agent import Action, Agent, anyhow
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.diagnosis import value_bias
 from toolkit.rl.environments import Environments

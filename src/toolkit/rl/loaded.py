@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from toolkit.core import released
 from toolkit.core.errors import ConfigError, DataError
+from toolkit.rl.agents.policy import Policy
 from toolkit.rl.environments import Spaces
-from toolkit.rl.policy import Policy
 from toolkit.rl.stored import About, load_stored
 
 Floats = NDArray[np.float32]

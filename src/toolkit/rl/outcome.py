@@ -12,9 +12,11 @@ import numpy as np
 
 from toolkit.core.files import write_atomic
 from toolkit.core.run import Run
-from toolkit.rl import evaluation, figures, reference, stored
+from toolkit.rl import evaluation, figures, stored
+from toolkit.rl.config import RlRunConfig
 from toolkit.rl.episodes import Episode
 from toolkit.rl.interaction import Interaction
+from toolkit.rl.protocol import reference
 
 _HEADLINE = ("return_mean", "return_last10", "sigma_mean", "steps_per_s", "updates_per_s")
 
@@ -24,10 +26,34 @@ def judge(task: Interaction, run: Run) -> dict[str, Any]:
     config = task.config
     found = evaluation.evaluate(
         task.by_mode, config.env, config.env_args, config.final_episodes, seed=0
-    )
+    ).summary()
     sigma = _sigma(task, run)
+    _store(task, run.path, sigma)
+    write_returns(task, run.path)
+    _draw(config, run)
+    last = [one.total for one in task.episodes[-10:]]
+    return {
+        "title": f"{config.label} on {config.env}",
+        "headline": list(_HEADLINE),
+        "env": config.env,
+        **({"env_args": config.env_args} if config.env_args else {}),
+        "preset": config.label,
+        "seed": config.seed,
+        **{key: found[key] for key in ("return_mean", "return_sd", "return_ci95")},
+        "return_last10": float(np.mean(last)) if last else None,
+        "final_sigma": sigma,
+        "sigma_mean": float(np.mean(sigma)),
+        **_pace(task),
+        "training_episodes": len(task.episodes),
+        **{key: found[key] for key in ("returns", "lengths")},
+        "notes": _notes(task),
+    }
+
+
+def _store(task: Interaction, folder: Path, sigma: list[float]) -> None:
+    config = task.config
     stored.save_policy(
-        run.path,
+        folder,
         task.agent.policy,
         label=config.label,
         env=config.env,
@@ -36,37 +62,24 @@ def judge(task: Interaction, run: Run) -> dict[str, Any]:
         activation=config.activation,
         sigma=sigma,
     )
-    write_returns(task, run.path)
-    adapts = config.dispersion.kind == "adaptive"
+
+
+def _draw(config: RlRunConfig, run: Run) -> None:
+    own = config.dispersion
+    floor, ceiling = (own.floor, own.ceiling) if own.kind == "adaptive" else (None, None)
     figures.draw(
         run,
         title=f"{config.label} on {config.env}, seed {config.seed}",
-        floor=config.dispersion.floor if adapts else None,
-        ceiling=config.dispersion.ceiling if adapts else None,
+        floor=floor,
+        ceiling=ceiling,
         references=reference.references(config.env),
     )
-    steps = task.replay.steps * config.environments
-    last = [one.total for one in task.episodes[-10:]]
-    summary = found.summary()
-    return {
-        "title": f"{config.label} on {config.env}",
-        "headline": list(_HEADLINE),
-        "env": config.env,
-        **({"env_args": config.env_args} if config.env_args else {}),
-        "preset": config.label,
-        "seed": config.seed,
-        **{key: summary[key] for key in ("return_mean", "return_sd", "return_ci95")},
-        "return_last10": float(np.mean(last)) if last else None,
-        "final_sigma": sigma,
-        "sigma_mean": float(np.mean(sigma)),
-        "steps_per_s": steps / max(task.trained_s, 1e-9),
-        "updates_per_s": task.updates / max(task.trained_s, 1e-9),
-        "updates": task.updates,
-        "training_episodes": len(task.episodes),
-        "returns": summary["returns"],
-        "lengths": summary["lengths"],
-        "notes": _notes(task),
-    }
+
+
+def _pace(task: Interaction) -> dict[str, float]:
+    steps, seconds = task.replay.steps * task.config.environments, max(task.trained_s, 1e-9)
+    paces = {"steps_per_s": steps / seconds, "updates_per_s": task.updates / seconds}
+    return {**paces, "updates": task.updates}
 
 
 def _notes(task: Interaction) -> list[str]:

@@ -15,10 +15,10 @@ from toolkit.core.config import Config
 from toolkit.core.errors import ConfigError, RunError
 from toolkit.core.files import write_atomic
 from toolkit.core.supervised import load_weights
+from toolkit.rl.agents.networks import Actor
+from toolkit.rl.agents.policy import Policy
+from toolkit.rl.agents.standardisation import Standardisation
 from toolkit.rl.environments import Spaces
-from toolkit.rl.networks import Actor
-from toolkit.rl.policy import Policy
-from toolkit.rl.standardisation import Standardisation
 
 ABOUT = "model.json"
 

@@ -9,14 +9,14 @@ import torch
 from toolkit.core.distributed import Ranks, resolve_device
 from toolkit.core.errors import ConfigError
 from toolkit.core.run import Run
-from toolkit.rl.acer import Acer
-from toolkit.rl.agent import Agent
+from toolkit.rl.agents.acer import Acer
+from toolkit.rl.agents.agent import Agent
+from toolkit.rl.agents.twin_q import TwinQ
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.environments import Environments, Spaces
 from toolkit.rl.interaction import Interaction
 from toolkit.rl.outcome import judge
 from toolkit.rl.replay import Replay
-from toolkit.rl.twin_q import TwinQ
 
 
 def build(run: Run, config: RlRunConfig, ranks: Ranks) -> Interaction:

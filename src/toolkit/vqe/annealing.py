@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from toolkit.vqe.circuits import Circuit, Gate
-from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.minimise import lowest
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 from toolkit.vqe.postprocessing import Processed, shorten
 from toolkit.vqe.simulator import Simulator
 

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from toolkit.core.config import Config, RunConfig
 from toolkit.core.convnet import ConvNetConfig
 from toolkit.vqe.curriculum import CurriculumConfig
-from toolkit.vqe.methods import METHODS, Method
-from toolkit.vqe.molecule_config import MoleculeConfig
+from toolkit.vqe.operators.molecule_config import MoleculeConfig
+from toolkit.vqe.peers.methods import METHODS, Method
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -156,9 +156,9 @@ def prepare(config: VqeSearchConfig) -> None:
         ConfigError: an impossible choice of molecule, active space, start or coupling.
         DataError: a geometry or operator file that is wrong.
     """
-    from toolkit.vqe import molecules
     from toolkit.vqe.actions import couplings
-    from toolkit.vqe.hamiltonian import start_bits
+    from toolkit.vqe.operators import molecules
+    from toolkit.vqe.operators.hamiltonian import start_bits
 
     molecule = config.molecule
     if molecule.hamiltonian is not None or molecule.taper:  # the operator alone tells its qubits

@@ -10,12 +10,13 @@ from toolkit.core import plots
 from toolkit.core.config import validate
 from toolkit.core.errors import ConfigError
 from toolkit.core.files import saving, write_json
-from toolkit.vqe import charts, molecules
 from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA
 from toolkit.vqe.circuits import Circuit
-from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.minimise import lowest, random_starts
-from toolkit.vqe.molecule_config import MoleculeConfig
+from toolkit.vqe.operators import molecules
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.molecule_config import MoleculeConfig
+from toolkit.vqe.pictures import charts
 from toolkit.vqe.simulator import Simulator
 
 RESTARTS = 8  # random starts of the angles, besides those of the search and of the point before

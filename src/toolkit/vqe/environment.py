@@ -14,8 +14,8 @@ from toolkit.vqe.angles import Angles
 from toolkit.vqe.circuits import CODES, Circuit, Cost, Gate
 from toolkit.vqe.compiling import compiling
 from toolkit.vqe.config import EnvironmentConfig
-from toolkit.vqe.hamiltonian import Hamiltonian, start_bits
 from toolkit.vqe.noise import noisy_energy
+from toolkit.vqe.operators.hamiltonian import Hamiltonian, start_bits
 from toolkit.vqe.simulator import Simulator
 
 _CNOT = CODES["CNOT"]

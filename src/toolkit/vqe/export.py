@@ -13,7 +13,7 @@ from toolkit import __version__
 from toolkit.core.errors import DataError
 from toolkit.core.files import saving, write_atomic
 from toolkit.vqe.circuits import Circuit
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 from toolkit.vqe.qasm import read_qasm, write_qasm2, write_qasm3
 
 Format = Literal["json", "qasm2", "qasm3"]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from toolkit.core.errors import ConfigError, DataError
 from toolkit.vqe.circuits import Circuit, Gate
 from toolkit.vqe.config import NoiseConfig
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 from toolkit.vqe.verification import same_qubits
 
 State = NDArray[np.complex128]  # psi or rho

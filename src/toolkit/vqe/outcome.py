@@ -9,12 +9,14 @@ import numpy as np
 
 from toolkit.core import rng
 from toolkit.core.run import Run
-from toolkit.vqe import baseline_cache, figures, published, stored
+from toolkit.vqe import stored
 from toolkit.vqe.annealing import anneal, grown
 from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA, Archive, Entry
 from toolkit.vqe.circuits import Circuit
 from toolkit.vqe.config import VqeSearchConfig
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
+from toolkit.vqe.peers import baseline_cache, published
+from toolkit.vqe.pictures import figures
 from toolkit.vqe.search import Search
 
 _MOVES = 30_000  # of annealing, from each of three starts
@@ -28,55 +30,75 @@ _HEADLINE = (
 def judge(search: Search, run: Run) -> dict[str, Any]:
     """The result of ``run``; here, and not before, an unknown E_min is compared with the truth."""
     config, hamiltonian = search.config, search.environment.hamiltonian
-    greedy = _take_greedy(search)
-    target = _target(search)
-    best = _best(search.archive, target)
-    shortened = _shortened(search, target)
-    processed = config.post_process and shortened is not None
-    shown = shortened if config.post_process and shortened is not None else best
-    exact = hamiltonian.ground_energy
+    entries, exact = _entries(search), hamiltonian.ground_energy
+    shown = entries["best"]
+    processed = shown is entries.get("shortened")
     circuits_tried = search.steps + search.tried
     most = max(1, round(config.baseline_share * circuits_tried))
     compared = baseline_cache.compare(hamiltonian, config.baselines, config.environment, most)
     pareto = [row_of(entry.circuit, entry.energy_ha, exact) for entry in search.archive]
     stored.write(run.path, hamiltonian, shown, search.archive)
-    lines = [line for line in run.metrics if "greedy/error_ha" in line]
-    history = np.array(search.history, np.float64).reshape(-1, 3)
-    figures.draw(
-        run,
-        history,
-        lines,
-        shown.circuit,
-        pareto,
-        compared,
-        published=published.of(hamiltonian),
-        e_min_below_ha=exact - search.environment.e_min,
-    )
-    rows = {"best": shown, "best_of_search": best, "greedy": greedy}
-    rows |= {} if shortened is None else {"shortened": shortened}
+    _draw(search, run, shown.circuit, pareto, compared)
     return {
         "title": f"{_name(hamiltonian)} on {hamiltonian.n_qubits} qubits",
         "headline": list(_HEADLINE),
         "error_mha": 1e3 * (shown.energy_ha - exact),
-        "greedy_success_rate": _rate(lines, exact - search.environment.e_min),
+        **_greedy_rate(_greedy_lines(run), exact - search.environment.e_min),
         "training_steps_per_s": search.steps / max(search.trained_s, 1e-9),
         **_head(hamiltonian, config),
-        **{name: row_of(entry.circuit, entry.energy_ha, exact) for name, entry in rows.items()},
+        **{name: row_of(entry.circuit, entry.energy_ha, exact) for name, entry in entries.items()},
         "chemical_accuracy": shown.energy_ha - exact < CHEMICAL_ACCURACY_HA,
-        "greedy_episodes_counted": len(lines[-_LAST:]),
-        "training_steps": search.steps,
-        "compile_s": search.environment.compile_s,
-        "e_min_mode": config.environment.e_min,
-        "e_min_ha": search.environment.e_min,
+        **_how(search),
         "exact_energy_ha": exact,
-        "final_threshold_ha": search.threshold.value_ha,
         "post_processed": processed,
-        "shortened_in_search": config.shorten,
         "circuits_tried": circuits_tried,
         "pareto": pareto,
         "baselines": compared,
         "warnings": list(hamiltonian.facts.get("warnings", [])),
         "notes": _notes(hamiltonian, config, processed),
+    }
+
+
+def _entries(search: Search) -> dict[str, Entry]:
+    """The circuit to show, and those that it was chosen from."""
+    greedy = _take_greedy(search)
+    target = _target(search)
+    best, shortened = _best(search.archive, target), _shortened(search, target)
+    if shortened is None:
+        return {"best": best, "best_of_search": best, "greedy": greedy}
+    shown = shortened if search.config.post_process else best
+    return {"best": shown, "best_of_search": best, "greedy": greedy, "shortened": shortened}
+
+
+def _draw(
+    search: Search,
+    run: Run,
+    circuit: Circuit,
+    pareto: Sequence[Mapping[str, Any]],
+    compared: Sequence[Mapping[str, Any]],
+) -> None:
+    hamiltonian = search.environment.hamiltonian
+    figures.draw(
+        run,
+        np.array(search.history, np.float64).reshape(-1, 3),
+        _greedy_lines(run),
+        circuit,
+        pareto,
+        compared,
+        published=published.of(hamiltonian),
+        e_min_below_ha=hamiltonian.ground_energy - search.environment.e_min,
+    )
+
+
+def _how(search: Search) -> dict[str, Any]:
+    """What the search did and was told."""
+    return {
+        "training_steps": search.steps,
+        "compile_s": search.environment.compile_s,
+        "e_min_mode": search.config.environment.e_min,
+        "e_min_ha": search.environment.e_min,
+        "final_threshold_ha": search.threshold.value_ha,
+        "shortened_in_search": search.config.shorten,
     }
 
 
@@ -150,13 +172,18 @@ def _places(atoms: Sequence[Sequence[Any]]) -> str:
     return "; ".join(" ".join(map(str, atom)) for atom in atoms)
 
 
-def _rate(lines: Sequence[Mapping[str, Any]], offset_ha: float) -> float | None:
+def _greedy_lines(run: Run) -> list[dict[str, Any]]:
+    return [line for line in run.metrics if "greedy/error_ha" in line]
+
+
+def _greedy_rate(lines: Sequence[Mapping[str, Any]], offset_ha: float) -> dict[str, Any]:
     """Share of the last greedy episodes that reached chemical accuracy of the true energy.
 
     ``offset_ha`` is how far the exact energy lies above the E_min that errors were measured from.
     """
     errors = [line["greedy/error_ha"] - offset_ha for line in lines[-_LAST:]]
-    return float(np.mean([error < CHEMICAL_ACCURACY_HA for error in errors])) if errors else None
+    rate = float(np.mean([error < CHEMICAL_ACCURACY_HA for error in errors])) if errors else None
+    return {"greedy_success_rate": rate, "greedy_episodes_counted": len(errors)}
 
 
 def _notes(hamiltonian: Hamiltonian, config: VqeSearchConfig, processed: bool) -> list[str]:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from toolkit.vqe.circuits import ROTATIONS, Circuit, Gate
-from toolkit.vqe.hamiltonian import Hamiltonian
 from toolkit.vqe.minimise import lowest, random_starts
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 from toolkit.vqe.simulator import Floats, Simulator
 
 RESTARTS = 4

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError
 from toolkit.vqe.circuits import CODES, Circuit
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 
 Floats = NDArray[np.float64]
 Gates = NDArray[np.int64]  # (gates, 3): code, wire, second wire, as in Circuit.encoded

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from toolkit.core.errors import RunError
 from toolkit.core.files import read_json, write_json
 from toolkit.core.released import find
-from toolkit.vqe import export, operator_files
+from toolkit.vqe import export
 from toolkit.vqe.archive import Entry
 from toolkit.vqe.circuits import Circuit
 from toolkit.vqe.export import Document
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators import operator_files
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 
 OPERATOR = "hamiltonian.json"
 BEST = "best.json"

@@ -7,10 +7,10 @@ import numpy as np
 from toolkit.core.distributed import Ranks, resolve_device
 from toolkit.core.errors import ConfigError
 from toolkit.core.run import Run
-from toolkit.vqe import molecules
 from toolkit.vqe.config import VqeSearchConfig
 from toolkit.vqe.environment import Environment
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators import molecules
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 from toolkit.vqe.outcome import judge
 from toolkit.vqe.search import Search
 

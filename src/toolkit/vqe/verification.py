@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from toolkit.core.errors import CheckFailedError, DataError
 from toolkit.vqe.archive import CHEMICAL_ACCURACY_HA
 from toolkit.vqe.circuits import ROTATIONS, Circuit
-from toolkit.vqe.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.hamiltonian import Hamiltonian
 
 CLAIM_TOLERANCE_HA = 1e-8
 VARIATIONAL_TOLERANCE_HA = 1e-9

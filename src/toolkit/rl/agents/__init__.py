@@ -1,0 +1,1 @@
+"""Who learns: update rules, their networks, the width of their actions."""

@@ -1,0 +1,1 @@
+"""How methods are compared over seeds, environments and budgets."""

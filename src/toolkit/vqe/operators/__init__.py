@@ -1,0 +1,1 @@
+"""From molecules and files to qubit Hamiltonians."""

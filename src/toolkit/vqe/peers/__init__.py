@@ -1,0 +1,1 @@
+"""What a search is compared with: baselines on the same operator, and published results."""

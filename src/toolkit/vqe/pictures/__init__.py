@@ -1,0 +1,1 @@
+"""Figures: circuits, searches, fronts."""
