@@ -65,6 +65,14 @@ def test_random_actions_end_with_the_last_of_their_episodes() -> None:
     assert (~modes.any(1)).tolist() == random
 
 
+def test_a_step_tells_of_the_actor_though_its_last_update_leaves_that_alone() -> None:
+    task = tasks.make(settings("sacx", "env=Pendulum-v1", "random_steps=0"))
+    for i in range(25):
+        figures = task.step(i)
+    assert task.updates == 10  # two a step, the actor at every other one
+    assert {"value", "critic_loss", "mode_distance"} <= figures.keys()
+
+
 def test_growth_of_updates_is_that_of_the_paper() -> None:
     task = tasks.make(settings("acerax", "updates_growth=0.01", "updates_per_step=3.0"))
     assert [task._due(i) for i in (10, 30, 60, 120, 200, 400, 1000)] == [0, 0, 1, 1, 2, 3, 3]

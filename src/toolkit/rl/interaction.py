@@ -62,7 +62,7 @@ class Interaction:
             self._interact(i)
         figures: dict[str, float] = {}
         for _ in range(self._due(i)):
-            figures = self._learn()
+            figures |= self._learn()  # not every update moves, and tells of, the actor
         self.trained_s += time.perf_counter() - began
         return figures
 
