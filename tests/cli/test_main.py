@@ -71,6 +71,15 @@ def test_unknown_commands_and_options_suggest(capsys):
         assert hint in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["ecg", "hsi", "rl", "vqe", "data", "runs"])
+def test_no_summary_of_a_command_is_cut_short(name, capsys):
+    with pytest.raises(SystemExit):
+        entry.cli.main([name, "--help"], prog_name="toolkit")
+    commands = capsys.readouterr().out.partition("Commands:")[2]
+    assert commands
+    assert "..." not in commands
+
+
 @pytest.mark.parametrize("words", [["--help"], ["runs", "--help"], ["runs", "list"]])
 def test_a_reader_that_leaves_is_no_failure(words, tmp_path):
     command = [sys.executable, "-m", "toolkit", *words]

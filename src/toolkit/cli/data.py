@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.cli.data_synthesize import synthesize
+from toolkit.cli.groups import Group
 from toolkit.cli.options import data_dir_option, emit, json_option, print_table
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _NAMED_IN_ERROR = 5  # damaged files that an error spells out; the table and --json have all
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """List, fetch, verify and synthesize data sets.
 

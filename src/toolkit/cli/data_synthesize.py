@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.groups import Group
 from toolkit.cli.options import emit, json_option
 
 
-@click.group()
+@click.group(cls=Group)
 def synthesize() -> None:
     """Make synthetic data, for demos and tests without a download.
 

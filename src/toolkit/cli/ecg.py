@@ -12,11 +12,12 @@ from toolkit.cli.ecg_annotations import annotation_options, evaluate_annotations
 from toolkit.cli.ecg_compare import compare
 from toolkit.cli.ecg_predict import predict
 from toolkit.cli.ecg_stress import stress
+from toolkit.cli.groups import Group
 from toolkit.cli.options import data_dir_option, emit, json_option, run_options, runs_dir_option
 from toolkit.core.errors import ConfigError
 
 
-@click.group()
+@click.group(cls=Group)
 def ecg() -> None:
     """Arrhythmia classification and regression of ECG (Grabowski et al. 2022)."""
 

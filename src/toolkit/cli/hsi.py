@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from toolkit.cli.groups import Group
 from toolkit.cli.hsi_compare import compare
 from toolkit.cli.hsi_map import map_scene
 from toolkit.cli.hsi_options import flags, network_option, scene_options, split_options
@@ -21,7 +22,7 @@ from toolkit.cli.options import (
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def hsi() -> None:
     """Hyperspectral classifiers from few labels (Masarczyk et al. 2020)."""
 

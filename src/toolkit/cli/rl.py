@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from toolkit.cli.groups import Group
 from toolkit.cli.options import run_options
 from toolkit.cli.rl_compare import compare
 from toolkit.cli.rl_policy import evaluate, export, render
 
 
-@click.group()
+@click.group(cls=Group)
 def rl() -> None:
     """Actor-critic with replay and adaptive action dispersion (Wawrzyński et al. 2022)."""
 

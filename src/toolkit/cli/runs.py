@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from toolkit.cli.groups import Group
 from toolkit.cli.options import emit, invocation_options, json_option, print_table, runs_dir_option
 
 
-@click.group()
+@click.group(cls=Group)
 def runs() -> None:
     """List, show, resume, report on and verify runs.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from toolkit.cli.groups import Group
 from toolkit.cli.molecules import (
     MOLECULE_OPTIONS,
     molecule_config,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _out = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def vqe() -> None:
     """Short circuits for ground states by reinforcement learning (Ostaszewski et al. 2021)."""
 
