@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from toolkit.cli.main import cli
-from toolkit.core.run import Run, find_all
+from toolkit.core.finding import find_all
+from toolkit.core.run import Run
 from toolkit.ecg.synthetic import write_records
 
 

@@ -11,7 +11,8 @@ from tiny_tasks import processes
 from toolkit.core import run as runs
 from toolkit.core.config import RunConfig
 from toolkit.core.errors import ConfigError, RunError
-from toolkit.core.run import Run, find_all, resolve
+from toolkit.core.finding import find_all
+from toolkit.core.run import Run
 
 
 def make(root, app="ecg", verb="train", **changes):
@@ -75,55 +76,6 @@ def test_a_place_that_cannot_be_written(tmp_path):
     with pytest.raises(RunError, match="cannot write") as caught:
         make(tmp_path / "file")
     assert "MiB free" in caught.value.where and caught.value.exit_code == 4
-
-
-def test_resolve_by_path_name_and_prefix(tmp_path):
-    run, other = make(tmp_path), make(tmp_path, app="hsi")
-    assert resolve(str(run.path), tmp_path / "elsewhere").path == run.path
-    assert resolve(run.name, tmp_path).path == run.path
-    assert resolve("hsi", tmp_path).path == other.path
-    with pytest.raises(RunError, match="no run 'rl'"):
-        resolve("rl", tmp_path)
-
-
-def test_an_ambiguous_prefix_names_the_candidates(tmp_path):
-    made = [make(tmp_path) for _ in range(3)]
-    with pytest.raises(RunError, match="fits 3 runs") as caught:
-        resolve("ecg-train", tmp_path)
-    assert made[0].name in caught.value.what
-
-
-def test_a_whole_name_that_is_also_a_prefix(tmp_path):
-    for name in ("a", "ab"):
-        Run.create(tmp_path, "ecg", "train", RunConfig(), path=tmp_path / name)
-    assert resolve("a", tmp_path).name == "a"
-
-
-def test_last(tmp_path):
-    for word in ("@last", "@last:ecg"):
-        with pytest.raises(RunError, match=r"there is no (ecg )?run yet"):
-            resolve(word, tmp_path)
-    first, second, third = make(tmp_path), make(tmp_path), make(tmp_path, app="hsi")
-    assert resolve("@last", tmp_path).path == third.path
-    assert resolve("@last:ecg", tmp_path).path == second.path
-    assert [run.path for run in find_all(tmp_path)] == [first.path, second.path, third.path]
-    with pytest.raises(RunError, match="'@lats'"):
-        resolve("@lats", tmp_path)
-
-
-def test_cells_of_a_sweep_are_found(tmp_path):
-    cell = Run.create(tmp_path, "ecg", "train", RunConfig(), path=tmp_path / "sweep-1" / "seed-0")
-    assert [run.path for run in find_all(tmp_path)] == [cell.path]
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00\x00", "[" * 100_000])
-def test_a_damaged_run_stands_in_nobodys_way(content, tmp_path):
-    good, bad = make(tmp_path), make(tmp_path)
-    (bad.path / "env.json").write_text(content)
-    assert len(find_all(tmp_path)) == 2
-    assert resolve("@last", tmp_path).path == resolve("@last:ecg", tmp_path).path == good.path
-    with pytest.raises(RunError):
-        Run.open(bad.path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"state": "running"}', None])

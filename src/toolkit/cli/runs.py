@@ -32,7 +32,7 @@ def list_runs(runs_dir: Path, as_json: bool) -> None:
       toolkit runs list --json
     """
     from toolkit.core.errors import ToolkitError
-    from toolkit.core.run import find_all
+    from toolkit.core.finding import find_all
 
     rows = []
     for run in find_all(runs_dir):
@@ -74,7 +74,7 @@ def show(run_name: str, runs_dir: Path, as_json: bool) -> None:
       toolkit runs show @last
       toolkit runs show @last:ecg --json
     """
-    from toolkit.core.run import resolve
+    from toolkit.core.finding import resolve
 
     run = resolve(run_name, runs_dir)
     facts = {"run": str(run.path), **_row(run), "config": run.settings}
@@ -102,7 +102,7 @@ def resume(
     """
     from toolkit.cli import execution
     from toolkit.core.errors import InterruptedRunError
-    from toolkit.core.run import resolve
+    from toolkit.core.finding import resolve
 
     failed: list[Exception] = []
     for run in [resolve(name, runs_dir) for name in run_names]:
@@ -129,7 +129,7 @@ def report(run_name: str, runs_dir: Path, as_json: bool) -> None:
     Examples:
       toolkit runs report @last
     """
-    from toolkit.core.run import resolve
+    from toolkit.core.finding import resolve
     from toolkit.core.run_report import write_report
 
     run = resolve(run_name, runs_dir)
@@ -150,7 +150,7 @@ def verify(run_name: str, runs_dir: Path, as_json: bool) -> None:
     """
     from toolkit.core import checkpoint
     from toolkit.core.errors import CheckFailedError, RunError
-    from toolkit.core.run import resolve
+    from toolkit.core.finding import resolve
 
     run = resolve(run_name, runs_dir)
     damaged = {}

@@ -12,7 +12,8 @@ from typing import Any
 
 from toolkit.core.config import load, read_toml
 from toolkit.core.errors import RunError, closest
-from toolkit.core.run import C, Run, resolve
+from toolkit.core.finding import resolve
+from toolkit.core.run import C, Run
 
 _PACKAGE = Path(__file__).parents[1]
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from toolkit.core import rng, statistics
 from toolkit.core.errors import ConfigError
+from toolkit.core.finding import resolve_all
 from toolkit.core.grid import digest
 from toolkit.core.statistics import Interval
 from toolkit.rl.protocol import histories
@@ -114,7 +115,7 @@ def compare(
         ConfigError: no run reached ``at``.
     """
     warnings: list[str] = []
-    found = histories.read(histories.find(specs, root), warnings.append)
+    found = histories.read(resolve_all(specs, root), warnings.append)
     groups = histories.group(found, warnings.append)
     budgets = {one.env: at for one in groups} if at is not None else _shared(groups, axis)
     kept = [_reaching(one, budgets[one.env], axis, warnings.append) for one in groups]

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core import report
-from toolkit.core import run as runs
 from toolkit.core.errors import RunError, ToolkitError
 from toolkit.core.run import Run
 
@@ -80,27 +79,6 @@ class Group:
     env_id: str
     preset: str
     histories: Sequence[History]
-
-
-def find(specs: Iterable[str], root: Path) -> list[Run]:
-    """The runs that ``specs`` name, each once: as in :func:`toolkit.core.run.resolve`, or folders.
-
-    Raises:
-        RunError: a name that fits nothing, or a folder without a run.
-    """
-    found = [run for spec in specs for run in _named(spec, root)]
-    return list({run.path.resolve(): run for run in found}.values())
-
-
-def _named(spec: str, root: Path) -> list[Run]:
-    for folder in (Path(spec), root / spec):
-        if folder.is_dir() and not (folder / "env.json").is_file():
-            paths = [path.parent for path in sorted(folder.rglob("env.json"))]
-            below = [Run(path) for path in paths if not path.name.startswith(".")]
-            if not below:
-                raise RunError("no run below the folder", where=str(folder), hint="toolkit rl run")
-            return below
-    return [runs.resolve(spec, root)]
 
 
 def read(found: Iterable[Run], warn: Callable[[str], None]) -> list[History]:
