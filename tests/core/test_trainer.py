@@ -337,6 +337,18 @@ def test_fitting_a_finished_run_changes_nothing(name, tmp_path):
     assert Run.open(path).result == first
 
 
+def test_a_run_whose_checkpoints_are_gone_does_not_start_over(tmp_path):
+    path = new_run(tmp_path, "corridor", steps=24)
+    fit(path, "corridor")
+    run = Run.open(path)
+    before = run.metrics
+    checkpoint.prune(run.checkpoints, [])
+    run.rewrite_config(run.config(tiny_tasks.SupervisedConfig).extended(40))
+    with pytest.raises(RunError, match="are gone"):
+        fit(path, "corridor")
+    assert run.metrics == before
+
+
 def test_status_says_running_from_the_first_step(tmp_path):
     path, seen = new_run(tmp_path, "bits", steps=3, checkpoint_every_s=1000), []
     fit(path, "bits", lambda event, n: seen.append(Run.open(path).status["state"]))

@@ -19,7 +19,7 @@ COMMANDS = {  # name: (module below toolkit.cli, one-line summary)
     "rl": ("rl", "Continuous control: actor-critic with replay and adaptive dispersion."),
     "vqe": ("vqe", "Short circuits for the ground states of molecules."),
     "data": ("data", "List, fetch, verify and synthesize data sets."),
-    "runs": ("runs", "List, show, resume, report on and verify runs."),
+    "runs": ("runs", "List, show, compare, resume, report on, verify and prune runs."),
     "sweep": ("sweep", "Run a command over seeds and settings, in processes."),
     "demo": ("demo", "Train on data the toolkit makes itself, ending in one page."),
     "doctor": ("doctor", "Check versions, devices, data and disk."),

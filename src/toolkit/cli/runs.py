@@ -1,4 +1,4 @@
-"""``toolkit runs``: list, show, resume, report on and verify run directories."""
+"""``toolkit runs``: list, show, compare, resume, report on, verify and prune run directories."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import click
 
 from toolkit.cli.groups import Group
 from toolkit.cli.options import emit, invocation_options, json_option, print_table, runs_dir_option
+from toolkit.cli.runs_compare import compare
 
 
 @click.group(cls=Group)
 def runs() -> None:
-    """List, show, resume, report on and verify runs.
+    """List, show, compare, resume, report on, verify and prune runs.
 
     RUN is a path, a unique prefix of a run's name, @last, or @last:ecg.
     """
+
+
+runs.add_command(compare)
 
 
 @runs.command("list")
@@ -169,3 +173,45 @@ def verify(run_name: str, runs_dir: Path, as_json: bool) -> None:
             where=", ".join(damaged.values()),
             hint=f"toolkit runs resume {run.name} goes on from the newest whole one",
         )
+
+
+@runs.command()
+@click.argument("run_names", metavar="RUN...", nargs=-1, required=True)
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Newest checkpoints that stay; 0: none, of finished runs.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@runs_dir_option
+@json_option
+def prune(
+    run_names: tuple[str, ...], keep: int, dry_run: bool, runs_dir: Path, as_json: bool
+) -> None:
+    """Remove checkpoints that are no longer needed; results, models and figures stay.
+
+    The best checkpoint stays beside the newest. RUN may be a folder such as a sweep's, which stands
+    for all runs below it.
+
+    \b
+    Examples:
+      toolkit runs prune @last --dry-run
+      toolkit runs prune runs --keep 1
+    """
+    from toolkit.core.finding import resolve_all
+    from toolkit.core.pruning import prune as pruned
+
+    rows = [pruned(run, keep, only_say=dry_run) for run in resolve_all(run_names, runs_dir)]
+    freed = sum(row["freed_bytes"] for row in rows)
+    cells = [
+        [row["run"], len(row["kept"]), len(row["removed"]), f"{row['freed_bytes'] / 1e6:.1f}"]
+        for row in rows
+    ]
+
+    def table() -> None:
+        print_table("", ("run", "kept", "removed", "MB"), cells)
+        click.echo(f"{freed / 1e6:.1f} MB {'would be ' if dry_run else ''}freed")
+
+    emit({"runs": rows, "freed_bytes": freed, "removed": not dry_run}, as_json, table)

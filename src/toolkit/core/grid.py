@@ -57,20 +57,14 @@ class Cell:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """What a finished run gave, without those tables of its settings that it repeats there."""
+        """What the run gave, if it is finished: see :attr:`toolkit.core.run.Run.measured`."""
         if not self.exists:
             return None
         run = Run(self.path)
         try:
-            given = run.result if run.status.get("state") == "finished" else None
-            return given and _without_tables(given, run.settings)
+            return run.measured if run.status.get("state") == "finished" else None
         except RunError:  # damaged: going on with it says what is wrong
             return None
-
-
-def _without_tables(result: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    tables = {key: value for key, value in settings.items() if isinstance(value, Mapping)}
-    return {key: value for key, value in result.items() if tables.get(key, ...) != value}
 
 
 def _text(value: Any) -> str:

@@ -219,6 +219,13 @@ class Run:
         path = self.path / "result.json"
         return read_json(path) if path.exists() else None
 
+    @property
+    def measured(self) -> dict[str, Any] | None:
+        """The result without those tables of its settings that it repeats."""
+        tables = {key: value for key, value in self.settings.items() if isinstance(value, Mapping)}
+        result = self.result
+        return result and {k: v for k, v in result.items() if tables.get(k, ...) != v}
+
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``."""
         write_json(self.path / "result.json", result)

@@ -144,6 +144,9 @@ class Trainer:
             self._saved_step, state = found
             step = self._saved_step
             self._memory = self._take(task, state)
+        elif self._has_saved():
+            what = "the run's checkpoints are gone: it would silently start over"
+            raise RunError(what, where=str(self.run.checkpoints), hint="start a new run")
         if self.ranks.is_main:
             # Those after it are damaged: nothing may be linked from them or give way to them.
             folder = self.run.checkpoints
@@ -152,6 +155,14 @@ class Trainer:
             if found is not None:
                 self.progress.note(f"resumed at step {step}")
         return step
+
+    def _has_saved(self) -> bool:
+        """Whether the run came to a state that it saves before it says so."""
+        try:
+            status = self.run.status
+        except RunError:  # damaged: it says nothing
+            return self.run.result is not None
+        return status["step"] > 0 and status["state"] in ("finished", "paused", "interrupted")
 
     def _take(self, task: Task, state: Mapping[str, Any]) -> _Memory:
         try:
