@@ -11,9 +11,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import click
+
 from toolkit.cli.options import emit
 from toolkit.core.config import Layer, RunConfig, load, preset_path
 from toolkit.core.errors import ConfigError, DataError, RunError
+from toolkit.core.explained import explained
 from toolkit.core.run import Run
 
 
@@ -34,16 +37,23 @@ def start(
     max_time: float | None,
     devices: int,
     as_json: bool,
+    print_config: bool = False,
     **flags: Any,
 ) -> None:
     """Resolve the settings, make the run directory, train, print the result.
+
+    With ``print_config`` the settings alone are printed.
 
     Raises:
         ToolkitError: whatever went wrong, with its exit code.
     """
     from toolkit.core.distributed import resolve_device
 
-    config = settings(app, verb, preset=preset, config_file=config_file, sets=sets, **flags)
+    given = {"preset": preset, "config_file": config_file, "sets": sets, **flags}
+    if print_config:
+        click.echo(explained(_resolved(app, verb, **given)), nl=False)
+        return
+    config = settings(app, verb, **given)
     there = _run_at(run_dir, config)
     if there is not None:
         resume(there, steps=None, max_time=max_time, devices=devices, as_json=as_json)
@@ -57,7 +67,21 @@ def start(
         raise
 
 
-def settings(
+def settings(app: str, verb: str, **given: Any) -> RunConfig:
+    """The settings that a verb's options stand for, once all that they need is there.
+
+    Raises:
+        ConfigError: they cannot be.
+        DataError: the data that they name are missing.
+    """
+    config = _resolved(app, verb, **given)
+    prepare = getattr(importlib.import_module(f"toolkit.{app}.config"), "prepare", None)
+    if prepare is not None:
+        prepare(config)  # what is missing is said before a run directory is made
+    return config
+
+
+def _resolved(
     app: str,
     verb: str,
     *,
@@ -67,22 +91,12 @@ def settings(
     base: Layer | None = None,
     **flags: Any,
 ) -> RunConfig:
-    """The settings that a verb's options stand for, once all that they need is there.
-
-    Raises:
-        ConfigError: they cannot be.
-        DataError: the data that they name are missing.
-    """
     module = importlib.import_module(f"toolkit.{app}.config")
     name = preset or (None if config_file else module.DEFAULT_PRESETS.get(verb))
     own = module.PRESETS / verb  # presets of this verb alone, where it has some
     path = preset_path(own if own.is_dir() else module.PRESETS, name) if name else None
     model: type[RunConfig] = module.CONFIGS[verb]
-    config = load(model, base=base, preset=path, file=config_file, sets=sets, flags=flags)
-    prepare = getattr(module, "prepare", None)
-    if prepare is not None:
-        prepare(config)  # what is missing is said before a run directory is made
-    return config
+    return load(model, base=base, preset=path, file=config_file, sets=sets, flags=flags)
 
 
 def _forget_unbegun(run: Run) -> None:

@@ -117,7 +117,12 @@ def run_options(function: F) -> F:
             "sets",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Change one setting; a run's config.toml names them all.",
+            help="Change one setting; --print-config names them all.",
+        ),
+        click.option(
+            "--print-config",
+            is_flag=True,
+            help="Print the settings as they would be, explained, for --config, and leave.",
         ),
         click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of the whole run."),
         click.option("--device", help="auto, cpu, cuda or cuda:N."),

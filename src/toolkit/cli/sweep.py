@@ -24,7 +24,7 @@ from toolkit.cli.options import (
 if TYPE_CHECKING:
     from toolkit.core.config import RunConfig
 
-_OWN = ("seed", "threads", "devices", "run_dir")  # set by the sweep, for each cell
+_OWN = ("seed", "threads", "devices", "run_dir", "print_config")  # the sweep's, of each cell
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

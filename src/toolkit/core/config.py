@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -36,7 +36,7 @@ class RunConfig(Config):
     checkpoint_every_s: float = Field(30.0, ge=0, description="seconds between checkpoints")
     keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints kept, besides the best")
     monitor: str | None = Field(None, description="metric that decides the best checkpoint")
-    monitor_mode: Annotated[str, Field(pattern="^(max|min)$")] = "max"
+    monitor_mode: Literal["max", "min"] = Field("max", description="which of its values is best")
     patience: int | None = Field(None, ge=1, description="evaluations without a better one")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     # small networks gain little from a second thread, and on a busy machine lose tenfold
