@@ -15,25 +15,24 @@ def run(tmp_path):
     fit(made.path, "corridor")
     checkpoint.prune(made.checkpoints, [])
     for step in (8, 16, 24):
-        checkpoint.save(made.checkpoints, step, {"x": step})
+        checkpoint.save(made.checkpoints, step, {"trainer": {"best_step": 8}})
     return made
 
 
-def test_the_newest_and_the_best_stay(run):
-    run.write_result({**run.result, "model_step": 8})
+def test_the_newest_and_the_best_stay_of_an_unfinished_run_too(run):
+    run.set_status("interrupted", 24)
+    (run.path / "result.json").unlink()
     said = prune(run, 1, only_say=True)
     assert checkpoint.steps(run.checkpoints) == [8, 16, 24]
     assert prune(run, 1) == said
     assert (said["kept"], said["removed"]) == ([8, 24], [16])
     assert checkpoint.steps(run.checkpoints) == [8, 24]
     assert said["freed_bytes"] > 0
-    assert run.result is not None
 
 
 def test_a_damaged_newest_checkpoint_is_not_what_is_kept(run):
     (run.checkpoints / checkpoint.name_of(24) / "state.json").write_text("{}")
-    run.write_result({**run.result, "model_step": 24})
-    assert 16 in prune(run, 1)["kept"]
+    assert prune(run, 1)["kept"] == [8, 16]
     for step in checkpoint.steps(run.checkpoints):
         (run.checkpoints / checkpoint.name_of(step) / "state.json").write_text("{}")
     with pytest.raises(RunError, match="no checkpoint is whole"):

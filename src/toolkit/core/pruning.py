@@ -40,22 +40,24 @@ def prune(run: Run, keep: int, *, only_say: bool = False) -> dict[str, Any]:
 
 
 def _needed(run: Run, found: list[int], keep: int) -> list[int]:
-    newest: list[int] = []
+    """The newest whole checkpoints, and the best one that the newest of them knows of."""
+    whole: dict[int, Any] = {}
     for step in reversed(found):
-        if len(newest) < keep and _is_whole(run, step):
-            newest.append(step)
-    if keep and found and not newest:
+        state = _state(run, step) if len(whole) < keep else None
+        if state is not None:
+            whole[step] = state.get("trainer", {}).get("best_step")
+    if keep and found and not whole:
         raise RunError("no checkpoint is whole", where=str(run.path), hint="toolkit runs verify")
-    best = (run.result or {}).get("model_step") if keep else None
-    return [step for step in found if step in newest or step == best]
+    best = next(iter(whole.values()), None)
+    return [step for step in found if step in whole or step == best]
 
 
-def _is_whole(run: Run, step: int) -> bool:
+def _state(run: Run, step: int) -> dict[str, Any] | None:
+    """What a checkpoint holds; None if it is damaged."""
     try:
-        checkpoint.load(run.checkpoints / checkpoint.name_of(step))
+        return checkpoint.load(run.checkpoints / checkpoint.name_of(step))[1]
     except RunError:
-        return False
-    return True
+        return None
 
 
 def _size(run: Run, steps: Iterable[int]) -> int:
