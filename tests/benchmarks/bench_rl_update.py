@@ -3,11 +3,12 @@
     python tests/benchmarks/bench_rl_update.py
 
 HalfCheetah's sizes, batches of 256 (of ACERAX trajectories of 8) out of 20 000 random rows,
-networks of 256-256, one thread, CPU time; drawing the batch counts. The naive ACERAX takes the
-formulas one by one: every network on all rows for the advantages, V of rows and of their successors
-apart, then once more on the first rows, a backward pass for each loss, and an Adam that loops over
-parameters. Its gradients and figures are first compared to ours. With ``--out FILE`` the figures of
-SAC go to FILE, those of ACERAX to FILE with ``_acerax`` before its suffix.
+networks of 256-256, one thread, CPU time; drawing the batch counts. bfloat16 is our option
+products=bfloat16. The naive ACERAX takes the formulas one by one: every network on all rows for the
+advantages, V of rows and of their successors apart, then once more on the first rows, a backward
+pass for each loss, and an Adam that loops over parameters. Its gradients and figures are first
+compared to ours. With ``--out FILE`` the figures of SAC go to FILE, those of ACERAX to FILE with
+``_acerax`` before its suffix.
 """
 
 from __future__ import annotations
@@ -79,12 +80,14 @@ def filled_peer() -> SAC:
     return model
 
 
-def repeated(agent: Agent, replay: Replay) -> Callable[[], None]:
+def repeated(agent: Agent, replay: Replay, precision: str = "highest") -> Callable[[], None]:
     random = np.random.default_rng(1)
 
     def updates() -> None:
+        torch.set_float32_matmul_precision(precision)
         for _ in range(UPDATES):
             agent.update(replay.sample(BATCH, agent.length, random), random)
+        torch.set_float32_matmul_precision("highest")
 
     return updates
 
@@ -178,6 +181,7 @@ def main() -> None:
     for preset in ("sac", "sacx"):
         agent = agent_of(preset)
         sac[f"update, {preset}"] = repeated(agent, filled(agent))
+        sac[f"update, {preset}, bfloat16"] = repeated(agent, filled(agent), "medium")
     facts = {"updates": UPDATES, "batch": BATCH, "clock": time.process_time}
     report(compare(sac, SAC_PEER, options, **facts)["median_s"])
     ours = agent_of("acerax")

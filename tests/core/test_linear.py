@@ -83,6 +83,43 @@ def test_which_processors_prefer_onednn(monkeypatch, processor, faster):
     assert PREFERRED.__wrapped__() is faster
 
 
+@pytest.fixture
+def medium():
+    """float32 products may be less exact, as ``rl``'s products=bfloat16 asks for."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_large_products_are_of_bfloat16_where_that_is_allowed_and_known(monkeypatch, medium, known):
+    monkeypatch.setattr(linear_module, "knows_bfloat16", lambda: known)
+    own, exact = parts(300, 128, 160), parts(300, 128, 160)
+    out, expected = linear(*own), F.linear(*exact)
+    assert out.dtype == torch.float32
+    assert out.equal(out.bfloat16().float()) is known
+    torch.testing.assert_close(out, expected, rtol=0.02, atol=0.3)
+    out.square().sum().backward()
+    expected.square().sum().backward()
+    for mine, theirs in zip(own, exact):
+        assert mine.grad.dtype == torch.float32
+        assert F.cosine_similarity(mine.grad.flatten(), theirs.grad.flatten(), 0) > 0.999
+
+
+@pytest.mark.parametrize(
+    ("processor", "known"),
+    [
+        ("flags\t\t: avx2 avx512f avx512_bf16", True),
+        ("flags\t\t: avx2 avx512f amx_bf16", True),
+        ("flags\t\t: avx2 avx512f", False),
+    ],
+)
+def test_which_processors_know_bfloat16(monkeypatch, processor, known):
+    monkeypatch.setattr(linear_module.Path, "read_text", lambda *_: processor)
+    assert linear_module.knows_bfloat16.__wrapped__() is known
+
+
 def test_the_layer_has_torchs_weights_by_torchs_names():
     torch.manual_seed(0)
     own = Linear(128, 160)
