@@ -41,6 +41,10 @@ def tensors(state: Any, path: str = "") -> dict[str, np.ndarray]:
     return {name: v for k, part in parts for name, v in tensors(part, f"{path}.{k}").items()}
 
 
+def weights(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten().clone() for p in module.parameters()])
+
+
 @pytest.mark.parametrize("environments", [1, 3])
 @pytest.mark.parametrize("preset", ["acerax", "sac"])
 def test_steps_count_single_environments_and_updates_their_share(preset, environments) -> None:
@@ -73,18 +77,43 @@ def test_a_step_tells_of_the_actor_though_its_last_update_leaves_that_alone() ->
     assert {"value", "critic_loss", "mode_distance"} <= figures.keys()
 
 
+@pytest.mark.parametrize("preset", ["acerax", "sac", "sacx"])
+def test_policy_follows_the_actor_and_changes_nothing_in_what_is_learnt(preset) -> None:
+    sets = ("env=Pendulum-v1", "random_steps=0", "updates_per_step=1")
+    one, slow = (tasks.make(settings(preset, *sets, f"policy_share={s}")) for s in (1, 0.2))
+    actor, policy = slow.agent.actor, slow.agent.policy
+    expected = weights(actor)
+    for i in range(60):
+        one.step(i)
+        slow.step(i)
+        expected = expected + 0.2 * (weights(actor) - expected)
+    assert one.agent.policy.actor is one.agent.actor
+    assert torch.equal(weights(actor), weights(one.agent.actor))
+    assert not torch.equal(weights(actor), weights(policy.actor))
+    torch.testing.assert_close(weights(policy.actor), expected, rtol=0, atol=1e-6)
+    seen = np.ones((1, 3))
+    assert slow.by_mode(seen) != one.by_mode(seen)
+    policy.actor = actor
+    assert slow.by_mode(seen) == one.by_mode(seen)
+
+
 def test_growth_of_updates_is_that_of_the_paper() -> None:
     task = tasks.make(settings("acerax", "updates_growth=0.01", "updates_per_step=3.0"))
     assert [task._due(i) for i in (10, 30, 60, 120, 200, 400, 1000)] == [0, 0, 1, 1, 2, 3, 3]
 
 
 @pytest.mark.parametrize(
-    ("preset", "env"),
-    [("acerax", "Hopper-v5"), ("acerax", "Ant-v5"), ("sac", "Pendulum-v1"), ("sacx", "Hopper-v5")],
+    ("preset", "env", "share"),
+    [
+        ("acerax", "Hopper-v5", 1),
+        ("acerax", "Ant-v5", 0.1),
+        ("sac", "Pendulum-v1", 1),
+        ("sacx", "Hopper-v5", 0.1),
+    ],
 )
-def test_resumed_task_is_the_task_itself(preset, env, tmp_path) -> None:
+def test_resumed_task_is_the_task_itself(preset, env, share, tmp_path) -> None:
     """Saved in the middle of an episode: coming figures, weights and rows are bit-equal."""
-    config = settings(preset, f"env={env}", "updates_per_step=0.5")
+    config = settings(preset, f"env={env}", "updates_per_step=0.5", f"policy_share={share}")
     whole, resumed = tasks.make(config), tasks.make(config)
     for i in range(137):
         whole.step(i)

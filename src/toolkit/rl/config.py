@@ -130,6 +130,13 @@ class RlRunConfig(RunConfig):
     updates_growth: float | None = Field(
         None, gt=0, description="c0: after t steps at most round(c0 t) updates a step"
     )
+    policy_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="what the policy, which is evaluated and stored, takes up of the actor, which "
+        "explores and learns, at each step; 1: they are one",
+    )
     products: Literal["float32", "bfloat16"] = Field(
         "float32", description="of matrices; bfloat16 is faster where the processor knows it"
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from toolkit.core.errors import DivergedError
 from toolkit.core.rng import Streams
 from toolkit.core.run import Run
-from toolkit.rl.agents.agent import Action, Agent, anyhow
+from toolkit.rl.agents.agent import Action, Agent, anyhow, follow
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.diagnosis import value_bias
 from toolkit.rl.environments import Environments
@@ -63,6 +63,8 @@ class Interaction:
         figures: dict[str, float] = {}
         for _ in range(self._due(i)):
             figures |= self._learn()  # not every update moves, and tells of, the actor
+        if self.agent.policy.actor is not self.agent.actor:
+            follow(self.agent.policy.actor, self.agent.actor, self.config.policy_share)
         self.trained_s += time.perf_counter() - began
         return figures
 

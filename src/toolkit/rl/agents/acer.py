@@ -13,7 +13,16 @@ from torch import Tensor, nn
 
 from toolkit.core import rng
 from toolkit.core.supervised import load_weights
-from toolkit.rl.agents.agent import Action, Floats, adam, averages, descend, follow, widen
+from toolkit.rl.agents.agent import (
+    Action,
+    Floats,
+    adam,
+    averages,
+    descend,
+    follow,
+    follower,
+    widen,
+)
 from toolkit.rl.agents.dispersion import dispersion_of, log_normal
 from toolkit.rl.agents.networks import Actor, StateValue
 from toolkit.rl.agents.policy import Policy
@@ -71,7 +80,8 @@ class Acer:
         if config.acer.target_share < 1:
             self.target = copy.deepcopy(self.critic).requires_grad_(False)
         standardisation = Standardisation(size, enabled=config.standardise).to(device)
-        self.policy = Policy(spaces, self.actor, standardisation, squash=False).to(device)
+        slow = follower(self.actor, config.policy_share)
+        self.policy = Policy(spaces, slow, standardisation, squash=False).to(device)
         own = config.acer
         self.optimizer = adam([(self.actor, own.actor_rate), (self.critic, own.critic_rate)])
         self.widener = None
@@ -172,4 +182,6 @@ class Acer:
 
     def _networks(self) -> dict[str, nn.Module]:
         named = {"policy": self.policy, "critic": self.critic, "dispersion": self.dispersion}
-        return {**named, **({} if self.target is self.critic else {"target": self.target})}
+        apart: dict[str, nn.Module] = {"actor": self.actor, "target": self.target}
+        known = (self.policy.actor, self.critic)
+        return {**named, **{name: one for name, one in apart.items() if one not in known}}

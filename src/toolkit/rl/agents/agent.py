@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -92,6 +93,11 @@ def widen(agent: Agent, optimizer: torch.optim.Optimizer, batch: Trajectories) -
         mode = agent.actor(x)
     alpha = agent.config.dispersion.alpha
     descend(optimizer, dispersion_loss(agent.dispersion(x), a, m, mode, alpha))
+
+
+def follower(actor: Actor, share: float) -> Actor:
+    """What the policy asks where it takes up a ``share`` of ``actor`` at each step."""
+    return actor if share == 1 else copy.deepcopy(actor).requires_grad_(False)
 
 
 @torch.no_grad()

@@ -12,7 +12,16 @@ from torch import Tensor, nn
 
 from toolkit.core import rng
 from toolkit.core.supervised import load_weights
-from toolkit.rl.agents.agent import Action, Floats, adam, averages, descend, follow, widen
+from toolkit.rl.agents.agent import (
+    Action,
+    Floats,
+    adam,
+    averages,
+    descend,
+    follow,
+    follower,
+    widen,
+)
 from toolkit.rl.agents.dispersion import dispersion_of, log_normal
 from toolkit.rl.agents.networks import Actor, critics
 from toolkit.rl.agents.policy import Policy
@@ -64,9 +73,8 @@ class TwinQ:
         if own.critic != "batch-norm":
             self.target = copy.deepcopy(self.critic).requires_grad_(False)
         standardisation = Standardisation(size, enabled=config.standardise)
-        self.policy = Policy(spaces, self.actor, standardisation, squash=own.bound == "action").to(
-            device
-        )
+        slow, squash = follower(self.actor, config.policy_share), own.bound == "action"
+        self.policy = Policy(spaces, slow, standardisation, squash).to(device)
         aim = -float(actions) if own.target_entropy is None else own.target_entropy
         self.temperature = Temperature(aim).to(device)
         self.optimizers = self._optimizers()
@@ -204,4 +212,6 @@ class TwinQ:
 
     def _networks(self) -> dict[str, nn.Module]:
         named = {"policy": self.policy, "critic": self.critic, "dispersion": self.dispersion}
-        return {**named, **({} if self.target is self.critic else {"target": self.target})}
+        apart: dict[str, nn.Module] = {"actor": self.actor, "target": self.target}
+        known = (self.policy.actor, self.critic)
+        return {**named, **{name: one for name, one in apart.items() if one not in known}}
