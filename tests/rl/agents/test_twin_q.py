@@ -24,7 +24,13 @@ CRITICS = ["plain", "layer-norm", "batch-norm", "simba"]
 
 
 def made(preset: str, *sets: str) -> TwinQ:
-    small = ("hidden=[16]", "twin_q.critic_hidden=[16]", "standardise=false", *sets)
+    small = (
+        "hidden=[16]",
+        "twin_q.critic_hidden=[16]",
+        "standardise=false",
+        "policy_share=1",
+        *sets,
+    )
     return TwinQ(SPACES, load(RlRunConfig, preset=preset_path(PRESETS, preset), sets=small), CPU)
 
 
