@@ -203,6 +203,66 @@ def test_a_classifier_of_some_classes_maps_those(scene: Path, tmp_path: Path) ->
     refused(2, "hsi", "train", *words, "--set", "classes=[1,9]", says=("no class has id 9",))
 
 
+def test_a_map_without_labels_holds_what_its_run_learnt_from(scene: Path, tmp_path: Path) -> None:
+    words = ("--scene", scene, "--labels", truth(scene), "--per-class", 5, *SMALL)
+    few = ("--set", "steps=5", "--set", "regularise=3", "--runs-dir", tmp_path)
+    run = answer("hsi", "train", *words, *few)
+    out = ("--out", tmp_path / "maps", "--format", "npy")
+    answer("hsi", "map", run["run"], scene, *out)
+    classes = np.load(tmp_path / "maps" / "classes.npy").astype("<i2") - 1
+    assert hashlib.sha256(classes.tobytes()).hexdigest() == run["map_sha256"]
+
+
+def test_another_truth_of_a_namesake_never_reaches_the_map(scene: Path, tmp_path: Path) -> None:
+    words = ("--scene", scene, "--labels", truth(scene), "--per-class", 5, *SMALL)
+    few = ("--set", "steps=5", "--set", "regularise=3", "--runs-dir", tmp_path)
+    run = answer("hsi", "train", *words, *few)
+    from toolkit.hsi import scenes
+    from toolkit.hsi.formats.envi_writing import write_cube
+
+    other = scenes.load(str(scene), labels=truth(scene))
+    assert other.labels is not None
+    (tmp_path / "b").mkdir()
+    namesake = tmp_path / "b" / scene.name
+    write_cube(namesake, other.cube[::-1])
+    np.save(tmp_path / "b" / "gt.npy", np.where(other.labels > 0, 5 - other.labels, 0))
+    maps = []
+    for labels in ((), ("--labels", tmp_path / "b" / "gt.npy")):
+        out = ("--out", tmp_path / "maps", "--format", "npy")
+        answer("hsi", "map", run["run"], namesake, *labels, *out)
+        maps.append(np.load(tmp_path / "maps" / "classes.npy"))
+    assert np.array_equal(*maps)
+
+
+def test_a_run_is_not_evaluated_on_labels_that_changed(scene: Path, tmp_path: Path) -> None:
+    from toolkit.hsi import scenes, tasks
+
+    known = scenes.load(str(scene), labels=truth(scene))
+    assert known.labels is not None
+    np.save(tmp_path / "gt.npy", known.labels)
+    words = ("--scene", scene, "--labels", tmp_path / "gt.npy", "--per-class", 5, *SMALL)
+    run = answer("hsi", "train", *words, "--set", "steps=5", "--runs-dir", tmp_path)
+    known.labels[:3] = 0
+    np.save(tmp_path / "gt.npy", known.labels)
+    tasks._read.cache_clear()  # as in a process of its own
+    refused(4, "hsi", "evaluate", run["run"], says=("data changed", "gt.npy", "split"))
+
+
+def test_without_json_notes_and_files_are_shown_too(
+    classifier: Path, scene: Path, tmp_path: Path
+) -> None:
+    shown = call("hsi", "evaluate", classifier).stdout.splitlines()
+    notes = Run(classifier).result["notes"]  # type: ignore[index]
+    assert notes and set(shown[shown.index("notes") + 1 :]) >= {f"  {note}" for note in notes}
+    mapped = call("hsi", "map", classifier, scene, "--out", tmp_path).stdout.splitlines()
+    assert f"  {tmp_path / 'map.png'}" in mapped[mapped.index("files") :]
+
+
+def test_a_map_onto_a_file_is_refused(classifier: Path, scene: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(4, "hsi", "map", classifier, scene, "--out", tmp_path / "file", says=("cannot write",))
+
+
 def test_a_damaged_configuration_is_no_usage_error(classifier: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(classifier, tmp_path / classifier.name))
     for content in (b"", b"\xff", b"[split"):

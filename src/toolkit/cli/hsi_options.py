@@ -28,7 +28,11 @@ def scene_options(function: F) -> F:
     """How the files of a scene are read."""
     options = [
         click.option("--variable", metavar="NAME", help="Of a .mat file that holds several cubes."),
-        click.option("--labels", type=_FILE, help="Label map, or CSV of row,column,class."),
+        click.option(
+            "--labels",
+            type=_FILE,
+            help="Label map, or CSV of row,column,class, counted from 0.",
+        ),
         click.option("--labels-variable", metavar="NAME", help="Likewise of the labels."),
         click.option(
             "--drop-bands",

@@ -172,7 +172,7 @@ def cell(value: Any, name: str = "") -> str:
 
 
 def print_result(result: Mapping[str, Any]) -> None:
-    """Print a result: its scalars, then a table for each group of rows it holds."""
+    """Print a result: its numbers and words, a table for each group of rows, then lines of text."""
     plain = {k: v for k, v in result.items() if not isinstance(v, Mapping | list)}
     flat = {k: v for k, v in result.items() if _is_flat(v)}
     rows = [(key, cell(value, key)) for key, value in plain.items()]
@@ -180,9 +180,19 @@ def print_result(result: Mapping[str, Any]) -> None:
         (key, "  ".join(f"{k} {cell(v, k)}" for k, v in value.items()))
         for key, value in flat.items()
     ]
+    series = {k: v for k, v in result.items() if _is_list_of(v, int | float)}
+    rows += [(key, "  ".join(map(cell, value))) for key, value in series.items()]
     print_table("", ("", ""), rows)
     for key, value in result.items():
         _print_group(key, value)
+    for key, value in result.items():
+        if _is_list_of(value, str) and key != "headline":  # which picks among the others
+            click.echo()
+            click.echo("\n  ".join([key, *value]))
+
+
+def _is_list_of(value: Any, kind: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, kind) for v in value)
 
 
 def _is_flat(value: Any) -> bool:

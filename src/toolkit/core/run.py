@@ -191,15 +191,18 @@ class Run:
         path = self.path / "data.json"
         if not path.exists():
             write_json(path, facts)
-            return
-        before = read_json(path)
-        differing = [k for k in facts if before.get(k) != json.loads(json.dumps(facts[k]))]
-        if differing:
+        elif differing := self.changed_data(facts):
             raise RunError(
                 f"the data changed since this run began: {', '.join(differing)}",
                 where=str(path),
                 hint="restore the data, or start a new run",
             )
+
+    def changed_data(self, facts: Mapping[str, Any]) -> list[str]:
+        """Those of ``facts`` that are not what this run began with; all if it recorded none."""
+        path = self.path / "data.json"
+        before = read_json(path) if path.exists() else {}
+        return [k for k in facts if before.get(k) != json.loads(json.dumps(facts[k]))]
 
     @property
     def checkpoints(self) -> Path:

@@ -51,6 +51,11 @@ class Study:
     judged: Labels
     leak: Mapping[str, int]
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Hashes of scene and split, for the run's ``data.json``."""
+        return {**self.scene.facts, "split": self.split.digest()}
+
 
 def study(scene: Scene, config: HsiTrainConfig) -> Study:
     """The pixels that ``config`` stands for.
@@ -60,11 +65,15 @@ def study(scene: Scene, config: HsiTrainConfig) -> Study:
     """
     split = split_of(scene, config.split, config.network, config.seed)
     leak = prove(split, patch_of(config.network))
+    return Study(scene, split, *learnt_part(split, config), leak)
+
+
+def learnt_part(split: Split, config: HsiTrainConfig) -> tuple[Labels, Labels]:
+    """The pixels of ``split`` (rows, columns) that are learnt from, and those that judge."""
     if config.split.validation == 0:
-        return Study(scene, split, split.train, split.test, leak)
+        return split.train, split.test
     generator = rng.generator(config.seed, "validation")
-    train, judged = validation_part(split, config.split.validation, generator)
-    return Study(scene, split, train, judged, leak)
+    return validation_part(split, config.split.validation, generator)
 
 
 def problem(scene: Scene, config: HsiTrainConfig, run: Run, ranks: Ranks) -> Problem:
@@ -74,7 +83,7 @@ def problem(scene: Scene, config: HsiTrainConfig, run: Run, ranks: Ranks) -> Pro
     learnt = _pixels(scene, chosen.train, model.patch, figures, config)
     if ranks.is_main:
         chosen.split.save(run.path / "split.npz")
-        run.record_data({**scene.facts, "split": chosen.split.digest()})
+        run.record_data(chosen.facts)
     unlabelled = config.transductive.batch_size
     examples = Unlabelled(learnt, unlabelled) if unlabelled else learnt
     loss: Loss = partial(

@@ -23,7 +23,8 @@ from toolkit.hsi.denoising import denoised
 from toolkit.hsi.maps.legend import Legend
 from toolkit.hsi.maps.mapping import ClassMap
 from toolkit.hsi.network_config import patch_of
-from toolkit.hsi.scene import Scene
+from toolkit.hsi.protocol.splits import Split
+from toolkit.hsi.scene import Labels, Scene
 
 
 def build(run: Run, config: RunConfig, ranks: Ranks) -> Supervised:
@@ -52,11 +53,14 @@ def evaluate(folder: Path, config: HsiTrainConfig) -> dict[str, Any]:
     """Score the classifier in ``folder`` (a run or a released model) anew, on its own split.
 
     Raises:
-        RunError: no finished model is there, or it does not fit its settings.
+        RunError: no finished model is there, it does not fit its settings, or scene or labels are
+            no longer those of the run: a split drawn anew could test what was learnt from.
         DataError: the scene is missing or damaged.
     """
-    chosen = classification.study(load(config), config)
     model, _ = stored.load_model(folder, config.network, config.heads)
+    chosen = classification.study(load(config), config)
+    if (folder / "data.json").exists():  # of a run
+        Run(folder).record_data(chosen.facts)
     return classification.judge(model, chosen, config)[1]
 
 
@@ -65,7 +69,8 @@ def class_map(
 ) -> tuple[ClassMap, Legend]:
     """What the classifier in ``folder`` says of every pixel of ``scene``, and its legend.
 
-    On the scene that it was trained on this is the map that its run was judged by.
+    On the scene that it was trained on, told by its hashes, this is the map that its run was judged
+    by: regularisation holds the pixels that were learnt from.
 
     Raises:
         RunError: no finished model is there, or it does not fit its settings.
@@ -74,12 +79,19 @@ def class_map(
     model, about = stored.load_model(folder, config.network, config.heads)
     model.to(resolve_device(config.device))
     scene = _without_noise(scene, config.denoise)
-    own = scene.name == about.scene and scene.labels is not None
-    if own and config.classes is not None:
-        scene = scene.only(config.classes)
-    train = classification.study(scene, config).train if own and config.regularise else None
+    train = _learnt_from(Run(folder), scene, config) if config.regularise else None
     found = evaluation.classify(model, scene, config, train, progress)
-    return found.map, Legend.of(about.classes, about.class_ids, scene.colours)
+    colour_of = dict(zip(zip(scene.class_ids, scene.classes), scene.colours))
+    classes = [*zip(about.class_ids, about.classes)]
+    colours = [colour_of[each] for each in classes if each in colour_of]
+    return found.map, Legend.of(about.classes, about.class_ids, colours)
+
+
+def _learnt_from(run: Run, scene: Scene, config: HsiTrainConfig) -> Labels | None:
+    """The training pixels of ``run`` in the model's own classes, if ``scene`` is where they lie."""
+    if not scene.facts or run.changed_data(scene.facts):
+        return None
+    return classification.learnt_part(Split.load(run.path / "split.npz"), config)[0]
 
 
 def export(folder: Path, config: HsiTrainConfig, path: Path) -> dict[str, Any]:

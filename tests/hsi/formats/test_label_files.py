@@ -156,3 +156,31 @@ def test_another_file_is_read_in_the_classes_of_the_scene(tmp_path: Path) -> Non
 def test_a_class_that_the_scene_lacks_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"class ids 3 of labels\.csv are none of scene x"):
         label_files.read_as(csv(tmp_path, "row,column,class\n0,0,3\n0,1,2\n"), scene())
+
+
+@pytest.mark.parametrize("value", [255, 9])
+def test_pixels_that_a_map_calls_no_data_are_unlabelled(tmp_path: Path, value: int) -> None:
+    path = tmp_path / "a.hdr"
+    envi_writing.write_classes(path, np.where(MAP == 9, value, MAP), list("abcdefghi"))
+    with path.open("a") as file:
+        file.write(f"data ignore value = {value}\n")
+    read = label_files.read(path, SHAPE)
+    np.testing.assert_array_equal(read.ids, np.where(MAP == 9, 0, MAP))
+    assert any(f"1 pixels of a.hdr hold its no-data value {value}" in note for note in read.notes)
+
+
+def test_a_tiff_maps_no_data_is_unlabelled_too(tmp_path: Path) -> None:
+    rasterio = pytest.importorskip("rasterio")
+    ids = np.where(MAP == 9, np.int16(-9999), MAP)
+    shape = {"height": 2, "width": 3, "count": 1, "dtype": "int16", "nodata": -9999}
+    place = rasterio.Affine(1, 0, 5, 0, -1, 5)
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", **shape, transform=place) as image:
+        image.write(ids, 1)
+    read = label_files.read(tmp_path / "a.tif", SHAPE)
+    np.testing.assert_array_equal(read.ids, np.where(MAP == 9, 0, MAP))
+
+
+def test_class_0_of_a_list_is_unlabelled_and_told(tmp_path: Path) -> None:
+    read = label_files.read(csv(tmp_path, "row,column,class\n0,1,0\n0,2,2\n"), SHAPE)
+    assert read.ids.sum() == 2
+    assert read.notes == ("1 pixels of labels.csv have class 0: unlabelled",)

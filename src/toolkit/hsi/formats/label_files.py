@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError
 from toolkit.hsi.formats import label_lists, raster_files
-from toolkit.hsi.formats.raster import listed
+from toolkit.hsi.formats.raster import Raster, listed
 from toolkit.hsi.scene import Labels, Scene
 
 _MOST_LISTED = 20  # ids that a note spells out
@@ -50,18 +51,21 @@ def read(path: Path, cube_shape: Sequence[int], variable: str | None = None) -> 
         cube_shape: of the cube.
         variable: of a .mat file.
 
+    A map's pixels of the value that its file calls "no data" are unlabelled.
+
     Raises:
         DataError: missing or damaged; not whole numbers from 0; of another shape than the cube;
             or without any labelled pixel.
     """
     rows, columns = cube_shape[0], cube_shape[1]
     if path.suffix.lower() == ".csv" and path.is_file():
-        labels = LabelMap(*label_lists.read(path, (rows, columns)), files=(path,))
+        ids, names, notes = label_lists.read(path, (rows, columns))
+        labels = LabelMap(ids, names, files=(path,), notes=notes)
     else:
         raster = raster_files.read(path, 2, variable, (rows, columns))
         _check_shape(raster.array.shape, cube_shape, path)
-        ids, found = _whole(raster.array, path), raster
-        labels = LabelMap(ids, found.class_names, found.colours, found.files, found.notes)
+        ids, notes = _ids(raster, path)
+        labels = LabelMap(ids, raster.class_names, raster.colours, raster.files, notes)
     if not labels.ids.any():
         hint = "label some pixels, with classes from 1; 0 means unlabelled"
         raise DataError(f"{path.name} has no labelled pixel", where=str(path), hint=hint)
@@ -139,6 +143,18 @@ def _check_shape(found: Sequence[int], cube: Sequence[int], path: Path) -> None:
         what += f"; its axes are swapped: {cube[0]} bands come first"
         hint = "save the cube as (rows, columns, bands): numpy.moveaxis(cube, 0, -1)"
     raise DataError(what, where=str(path), hint=hint)
+
+
+def _ids(raster: Raster, path: Path) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Ids of a map, 0 where its file says that there is no data, and notes on the reading."""
+    value, notes = raster.no_data, raster.notes
+    if value is None or value == 0:
+        return _whole(raster.array, path), notes
+    empty = np.isnan(raster.array) if math.isnan(value) else raster.array == value
+    if empty.any():
+        count = np.count_nonzero(empty)
+        notes += (f"{count} pixels of {path.name} hold its no-data value {value:g}: unlabelled",)
+    return _whole(np.where(empty, 0, raster.array), path), notes
 
 
 def _whole(values: NDArray[Any], path: Path) -> NDArray[np.int32]:

@@ -14,8 +14,10 @@ from toolkit.core.errors import DataError
 _COLUMNS = ({"row"}, {"column", "col"}, {"class"})
 
 
-def read(path: Path, shape: tuple[int, int]) -> tuple[NDArray[np.int32], dict[int, str]]:
-    """Labels (rows, columns) with the ids of the file, and names by id if it has names.
+def read(
+    path: Path, shape: tuple[int, int]
+) -> tuple[NDArray[np.int32], dict[int, str], tuple[str, ...]]:
+    """Labels (rows, columns) with the ids of the file, names by id if it has names, and notes.
 
     Names get ids from 1 in alphabetical order. Other columns are passed over.
 
@@ -38,7 +40,9 @@ def read(path: Path, shape: tuple[int, int]) -> tuple[NDArray[np.int32], dict[in
         if ids[row, column] not in (0, id_of[name]):
             raise _malformed(path, line, f"row {row}, column {column} has two classes")
         ids[row, column] = id_of[name]
-    return ids, {} if numbers else {number: name for name, number in id_of.items()}
+    zeros = sum(id_of[name] == 0 for _, _, _, name in entries)
+    notes = (f"{zeros} pixels of {path.name} have class 0: unlabelled",) if zeros else ()
+    return ids, {} if numbers else {number: name for name, number in id_of.items()}, notes
 
 
 def _entries(path: Path, shape: tuple[int, int]) -> Iterator[tuple[int, int, int, str]]:

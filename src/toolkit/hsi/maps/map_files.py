@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError, UnavailableError
-from toolkit.core.files import write_atomic, write_json
+from toolkit.core.files import saving, write_atomic, write_json
 from toolkit.hsi.formats import envi_writing
 from toolkit.hsi.maps.legend import BLACK, UNCLASSIFIED, Colour, Legend
 from toolkit.hsi.maps.mapping import ClassMap
@@ -54,7 +54,8 @@ def write(
     """
     if "geotiff" in formats:
         _rasterio()
-    folder.mkdir(parents=True, exist_ok=True)
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     writers: Mapping[Format, Callable[..., list[Path]]] = {
         "envi": _write_envi,
         "geotiff": _write_geotiff,
