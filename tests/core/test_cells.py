@@ -132,3 +132,13 @@ def test_long_work_says_how_far_it_is(tmp_path, monkeypatch):
         *("arms: 2 runs", "arms: 1 of 2 runs", "arms: 2 of 2 runs"),
     ]
     assert "1 min left" in notes.said[1]
+
+
+def test_runs_on_other_data_are_not_taken_over(tmp_path):
+    for folder, digest, expected in (("one", "a", ["x"]), ("two", "b", ["x"]), ("three", "b", [])):
+        cell, scorer = Cell(tmp_path / folder / "x", "train", RunConfig()), Scorer(1)
+        (tmp_path / folder).mkdir()
+        data = {"truth.mat": digest}
+        Workshop(tmp_path / folder, "fake", Silent(), data=data).work(scorer, "arms", [cell])
+        assert scorer.ran == expected
+        Run(cell.path).record_data({**data, "split": "s"})

@@ -65,11 +65,11 @@ def compare(**options: Any) -> None:
     from toolkit.hsi.protocol.comparison import Comparison
 
     config = load(CompareConfig, sets=options["sets"], flags=_flags(options))
-    tasks.load(config.train)  # what is missing is said before anything is made
-    name = f"compare-hsi-{Path(config.train.scene).stem}-{config.digest}"
+    data = tasks.load(config.train).facts  # what is missing is said before anything is made
+    name = f"compare-hsi-{Path(config.train.scene).stem}-{config.digest(data)}"
     folder = options["runs_dir"] / name
     workers = options["workers"]
-    comparison = Comparison(folder, config, for_stderr(), workers)
+    comparison = Comparison(folder, config, for_stderr(), workers, data)
     rates = comparison.run(LocalPool(workers))
     rows = gains.table(comparison, rates)
     figure = gains.draw(folder / "figures" / "accuracy.png", rows, config)

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Thread
@@ -52,12 +52,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where the cells of ``app`` lie, and how many batches run at once."""
+    """Where the cells of ``app`` lie, how many batches run at once, and hashes of their data."""
 
     folder: Path
     app: str
     progress: Progress
     workers: int = 1
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     def work(self, executor: Executor, stage: str, cells: Sequence[Cell]) -> None:
         """Run those of ``cells`` that are not finished.
@@ -118,14 +119,14 @@ class Workshop:
     def _taken_over(self, cell: Cell) -> bool:
         """Copy ``cell`` from a comparison beside this one, if its run there is the same.
 
-        The same settings, also of what it builds on, and the same version of the toolkit.
+        The same settings, also of what it builds on, the same data and version of the toolkit.
         """
         if cell.path.exists():  # begun here, it goes on here
             return False
         place = cell.path.relative_to(self.folder)
         asked = _settings(self.folder, cell.config.to_toml())
         for there in sorted(self.folder.parent.iterdir()):
-            if _finished_with(there, place) == asked:
+            if _finished_with(there, place, self.data) == asked:
                 self._copy(there / place, cell)
                 return True
         return False
@@ -151,17 +152,18 @@ def _finished(cells: Sequence[Cell]) -> int:
     return sum(cell.is_finished for cell in cells)
 
 
-def _finished_with(folder: Path, place: Path) -> list[str] | None:
+def _finished_with(folder: Path, place: Path, data: Mapping[str, Any]) -> list[str] | None:
     """Settings of the run ``place`` of another comparison; None if it is of no use here.
 
-    It is not where there is none, unfinished, of another version or damaged.
+    It is not where there is none, unfinished, of other data or another version, or damaged.
     """
     run = Run(folder / place)
     if not (run.path / "result.json").is_file():
         return None
     try:
-        same_code = run.environment["toolkit"] == version("toolkit") and run.result is not None
-        return _settings(folder, (run.path / "config.toml").read_text()) if same_code else None
+        is_whole = run.result is not None and not run.changed_data(data)
+        is_same = is_whole and run.environment["toolkit"] == version("toolkit")
+        return _settings(folder, (run.path / "config.toml").read_text()) if is_same else None
     except (RunError, OSError, KeyError, UnicodeDecodeError):
         return None
 

@@ -14,6 +14,7 @@ from toolkit.hsi.network_config import NAMES
 from toolkit.hsi.protocol import gains
 from toolkit.hsi.protocol.compare_config import CompareConfig, every_network
 from toolkit.hsi.protocol.comparison import Comparison, Point
+from toolkit.hsi.protocol.splits import random_split
 from toolkit.hsi.protocol.svm import svm_map
 from toolkit.hsi.recipes import recipe
 
@@ -135,7 +136,7 @@ def test_pretrained_arms_have_the_recipe_of_training_and_their_own(tmp_path):
 def test_settings_that_go_before_a_recipe_make_another_comparison():
     plain = CompareConfig.model_validate_json('{"networks": ["hu2015"]}')
     default = CompareConfig.model_validate_json('{"networks": ["hu2015"], "train": {"steps": 150}}')
-    assert plain.to_toml() == default.to_toml() and plain.digest != default.digest
+    assert plain.to_toml() == default.to_toml() and plain.digest({}) != default.digest({})
 
 
 def test_gains_are_over_scratch_and_those_of_variants_over_their_arm(tmp_path, monkeypatch):
@@ -272,3 +273,35 @@ def test_the_support_vector_machine_takes_a_class_of_one_pixel():
     train = np.zeros(scene.shape, np.int32)
     train[0, :4], train[5, 5] = 1, 2
     assert svm_map(scene, train, train == 0, seed=0).shape == (20, 20)
+
+
+def test_draws_without_validation_pixels_do_not_choose_the_rate(tmp_path, monkeypatch):
+    one = comparison(tmp_path, rates=(1e-4, 1e-3), choice_draws=1, per_class=(1, 5))
+    results = {1: {"aa": float("nan"), "n_test": 0}, 5: {"aa": 0.5, "n_test": 9}}
+
+    def choice(point: Point, rate: float) -> list[object]:
+        better = {**results[point.per_class], "aa": results[point.per_class]["aa"] + rate}
+        return [type("C", (), {"result": better})()]
+
+    monkeypatch.setattr(one, "_choice", choice)
+    assert one._rate(one.points[0]) == 1e-3
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_one_pixel_a_class_has_no_rate_to_choose(pool):
+    from toolkit.core.config import validate
+
+    asked = {"per_class": [1], "pool_choice": pool}
+    with pytest.raises(ConfigError, match="rates=\\[1e-3\\]"):
+        validate(CompareConfig, [("test", asked)])
+    assert validate(CompareConfig, [("test", {**asked, "rates": [1e-3]})]).per_class == (1,)
+
+
+@pytest.mark.parametrize("per_class", [1, 2, 5])
+def test_the_support_vector_machine_learns_from_a_pixel_a_class(per_class):
+    scene = synthetic.scene(24, 24, 12, 3, seed=0)
+    split = random_split(scene.labels, per_class, np.random.default_rng(0))
+    found = svm_map(scene, split.train, split.test > 0, 0)
+    part = split.test > 0
+    assert (found[~part] == -1).all()
+    assert (found[part] == split.test[part] - 1).mean() > 0.6

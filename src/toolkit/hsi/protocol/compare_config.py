@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -69,6 +70,12 @@ class CompareConfig(Config):
                 raise ValueError(f"vary = {part!r}: name settings of pretrain, train or finetune")
             if re.match(_OWN, part):
                 raise ValueError(f"vary = {part!r}: the comparison itself sets this for each cell")
+        ones = [n == 1 for n in self.per_class]
+        if len(self.rates) > 1 and (all(ones) if self.pool_choice else any(ones)):
+            raise ValueError(
+                "one training pixel a class leaves none to choose a learning rate by: give one, "
+                "--set rates=[1e-3]"
+            )
         if "inductive" in self.arms and self.train.split.kind != "disjoint":
             raise ValueError("arm inductive needs a disjoint split: --split disjoint")
         if self.train.split.kind == "given":
@@ -96,12 +103,11 @@ class CompareConfig(Config):
             settings = merged(settings, layer)
         return settings
 
-    @property
-    def digest(self) -> str:
-        """Ten digits that stand for all that decides it, the networks' recipes included."""
+    def digest(self, data: Mapping[str, Any]) -> str:
+        """Ten digits for all that decides it: settings, the networks' recipes, hashes of data."""
         stages: tuple[Stage, ...] = ("pretrain", "train", "finetune")
         made = [self.settings_of(stage, name) for stage in stages for name in self.networks]
-        return digest(self.to_toml(), made)
+        return digest(self.to_toml(), made, sorted(data.items()))
 
 
 def every_network(names: str) -> tuple[str, ...]:

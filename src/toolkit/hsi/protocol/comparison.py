@@ -8,7 +8,7 @@ runs on every draw.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -51,19 +51,39 @@ class Point:
         return f"{self.network}-{self.arm}" + (f"-{digest(*own)}" if own else "")
 
 
+def _validated(results: Sequence[Mapping[str, Any]]) -> float:
+    """Mean AA, each pixel counting; a class of one training pixel has none that validates."""
+    validated = [one for one in results if one["n_test"]]
+    weights = [one["n_test"] for one in validated]
+    return float(np.average([one["aa"] for one in validated], weights=weights)) if weights else 0.0
+
+
 def _does_something(network: str, arm: str, per_class: int, variant: str) -> bool:
     """Whether ``variant`` changes the arm: nothing of a trunk does anything to scratch."""
     return not variant or arm in TRAINED or any(p.startswith("train.") for p in variant.split())
 
 
 class Comparison:
-    """All cells of ``config`` below ``folder``, and how to run them, ``workers`` at once."""
+    """All cells of ``config`` below ``folder``, and how to run them.
+
+    Args:
+        folder: of the comparison; of one with other settings or data another one.
+        config: of the comparison.
+        progress: told how far it is.
+        workers: processes at once.
+        data: hashes of the scene: what was run on another one beside it is not taken over.
+    """
 
     def __init__(
-        self, folder: Path, config: CompareConfig, progress: Progress, workers: int = 1
+        self,
+        folder: Path,
+        config: CompareConfig,
+        progress: Progress,
+        workers: int = 1,
+        data: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder, self.config, self.progress = folder, config, progress
-        self.workers = workers
+        self.workers, self.data = workers, data or {}
         self.patch = self._largest_patch()  # the same disjoint split for all
         trained = [arm for arm in config.arms if arm != "svm"]
         self.points = [
@@ -93,7 +113,7 @@ class Comparison:
         with saving(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / "config.toml", self.config.to_toml())
-        work = Workshop(self.folder, "hsi", self.progress, self.workers).work
+        work = Workshop(self.folder, "hsi", self.progress, self.workers, self.data).work
         with Run(self.folder).locked():
             work(executor, "pre-training", list(self._pretrainings()))
             work(executor, "learning rates", list(self._choices()))
@@ -141,11 +161,7 @@ class Comparison:
         numbers = self.config.per_class if self.config.pool_choice else (point.per_class,)
         points = [replace(point, per_class=n) for n in numbers]
         found = [[c.result or {} for p in points for c in self._choice(p, rate)] for rate in rates]
-        means = [
-            np.average([one["aa"] for one in results], weights=[one["n_test"] for one in results])
-            for results in found
-        ]
-        return rates[int(np.argmax(means))]
+        return rates[int(np.argmax([_validated(results) for results in found]))]
 
     def _split(self, per_class: int) -> dict[str, Any]:
         split = self.config.train.split.model_dump(mode="json", exclude_none=True)
