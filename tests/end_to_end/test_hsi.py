@@ -248,6 +248,38 @@ def test_a_run_is_not_evaluated_on_labels_that_changed(scene: Path, tmp_path: Pa
     refused(4, "hsi", "evaluate", run["run"], says=("data changed", "gt.npy", "split"))
 
 
+def test_a_map_is_of_the_bands_that_its_model_learnt_from(scene: Path, tmp_path: Path) -> None:
+    from toolkit.hsi import scenes
+    from toolkit.hsi.formats.envi_writing import write_cube
+
+    read = scenes.load(str(scene))
+    waves = 400.0 + 10.0 * np.arange(20)
+    dead = np.array(read.cube)
+    dead[:, :, 3] = 7
+    write_cube(tmp_path / "a.hdr", dead, wavelengths_nm=waves.tolist())
+    write_cube(tmp_path / "b.hdr", read.cube, wavelengths_nm=(waves + 10).tolist())
+    words = ("--scene", tmp_path / "a.hdr", "--labels", truth(scene), *SMALL, "--set", "steps=5")
+    run = answer("hsi", "train", *words, "--drop-bands", "bad", "--runs-dir", tmp_path)
+    out = ("--out", tmp_path / "maps")
+    (note,) = answer("hsi", "map", run["run"], tmp_path / "a.hdr", *out)["notes"]
+    assert note == "1 of 20 bands dropped (from 0): 3"
+    mapped = answer("hsi", "map", run["run"], tmp_path / "b.hdr", *out)
+    assert mapped["notes"] == [note]
+    assert any("up to 10 nm from those of a" in warning for warning in mapped["warnings"])
+    refused(3, "hsi", "map", run["run"], tmp_path / "b.hdr", *out, "--drop-bands", "none")
+
+
+def test_bands_may_be_left_out_by_number(scene: Path, trunk: Path, tmp_path: Path) -> None:
+    shown = answer("hsi", "info", scene, "--drop-bands", "0,5-7")
+    assert (shown["bands"], shown["notes"][0]) == (16, "4 of 20 bands dropped (from 0): 0, 5-7")
+    words = ("--scene", scene, *SMALL, "--set", "steps=5", "--runs-dir", tmp_path)
+    own = answer("hsi", "pretrain", *words, "--drop-bands", "0,5-7")["run"]
+    few = ("--labels", truth(scene), "--set", "steps=5", "--runs-dir", tmp_path)
+    found = answer("hsi", "finetune", own, *few)
+    assert any("0, 5-7" in note for note in found["notes"])
+    refused(2, "hsi", "info", scene, "--drop-bands", "some", says=("no list such as",))
+
+
 def test_without_json_notes_and_files_are_shown_too(
     classifier: Path, scene: Path, tmp_path: Path
 ) -> None:

@@ -264,6 +264,19 @@ def test_bands_that_the_header_calls_bad_count_as_bad(tmp_path: Path) -> None:
     np.testing.assert_array_equal(dropped.cube, CUBE[:, :, [0, 1, 3]])
 
 
+def test_bands_are_dropped_by_number(tmp_path: Path) -> None:
+    path = with_faults(tmp_path)
+    whole = scenes.load(path, drop_bands="bad")
+    scene = scenes.load(path, drop_bands=(3, 0, 1, 3))
+    assert scene.dropped == (0, 1, 3) and whole.dropped == (0, 3)
+    np.testing.assert_array_equal(scene.cube, whole.cube[:, :, 1:])
+    assert scene.notes == ("3 of 4 bands dropped (from 0): 0-1, 3",)
+    with pytest.raises(DataError, match=r"in bands \(from 0\) 3"):
+        scenes.load(path, drop_bands=(0, 1))
+    with pytest.raises(DataError, match="has 4 bands, so that band 4 cannot"):
+        scenes.load(path, drop_bands=(4,))
+
+
 @pytest.mark.parametrize("drop", ["none", "bad"])
 def test_nan_in_every_band_has_another_way_out(files: Path, drop: scenes.DropBands) -> None:
     cube = CUBE.astype(np.float64)

@@ -49,7 +49,7 @@ def map_scene(**options: Any) -> None:
 def _write_maps(options: Mapping[str, Any]) -> dict[str, Any]:
     """Classify the scene, write the files, and say which they are and how large each class is."""
     from toolkit.core.released import find
-    from toolkit.hsi import scenes, tasks
+    from toolkit.hsi import scenes, stored, tasks
     from toolkit.hsi.config import classifier
     from toolkit.hsi.maps import map_files
     from toolkit.hsi.maps.map_figures import draw_map
@@ -57,12 +57,13 @@ def _write_maps(options: Mapping[str, Any]) -> dict[str, Any]:
     model = find(options["run_name"], "hsi", options["runs_dir"])
     names = ("labels", "variable", "labels_variable", "drop_bands", "data_dir")
     how = {name: options[name] for name in names if options[name] is not None}
+    how = {"drop_bands": stored.read_about(model.path).dropped, **how}  # as it learnt
     scene = scenes.load(options["scene"], **how)
     changed = {"device": options["device"]}
     if options["regularise"] is not None:
         changed["regularise"] = options["regularise"]
     config = classifier(model).model_copy(update=changed)
-    found, legend = tasks.class_map(model.path, config, scene, for_stderr())
+    found, legend, warnings = tasks.class_map(model.path, config, scene, for_stderr())
     out = options["out"]
     files = map_files.write(out, found, legend, options["formats"], scene.georeference)
     files.append(draw_map(out / "map.png", scene, found.classes, found.confidence, legend))
@@ -77,4 +78,6 @@ def _write_maps(options: Mapping[str, Any]) -> dict[str, Any]:
         "share_below_half_confidence": unsure,
         "files": [str(file) for file in files],
         "pixels": counts,
+        "warnings": list(warnings),
+        "notes": list(scene.notes),
     }

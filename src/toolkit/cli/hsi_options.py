@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from toolkit.cli.options import apply_options
+from toolkit.cli.options import IntRanges, apply_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, resolve_path=True)
@@ -24,6 +24,18 @@ _NESTED = {  # option: group of settings, name in it
 }
 
 
+class Bands(IntRanges):
+    """``none``, ``bad``, or numbers of bands."""
+
+    name = "bands"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word itself, or the numbers as a tuple."""
+        if value in ("none", "bad") or isinstance(value, tuple):
+            return value
+        return tuple(super().convert(value, param, ctx))
+
+
 def scene_options(function: F) -> F:
     """How the files of a scene are read."""
     options = [
@@ -36,8 +48,10 @@ def scene_options(function: F) -> F:
         click.option("--labels-variable", metavar="NAME", help="Likewise of the labels."),
         click.option(
             "--drop-bands",
-            type=click.Choice(["none", "bad"]),
-            help="bad: leave out bands with NaN or of one value [default: none].",
+            type=Bands(),
+            metavar="BANDS",
+            help="Numbers from 0, such as 103-107,149; or bad: those with NaN or of one value "
+            "[default: none].",
         ),
     ]
     return apply_options(function, options)

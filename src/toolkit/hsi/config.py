@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from toolkit.core.config import Config, Layer, load
 from toolkit.core.errors import ConfigError
@@ -14,6 +14,7 @@ from toolkit.core.run import Run
 from toolkit.core.supervised import SupervisedConfig
 from toolkit.hsi.network_config import HeadsConfig, NetworkConfig
 from toolkit.hsi.recipes import recipe
+from toolkit.hsi.stored import read_about
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -61,7 +62,9 @@ class SceneConfig(SupervisedConfig):
     classes: tuple[int, ...] | None = Field(
         None, min_length=1, description="ids of the classes to keep; the others' pixels: unlabelled"
     )
-    drop_bands: Literal["none", "bad"] = Field("none", description="bad: leave dead bands out")
+    drop_bands: Literal["none", "bad"] | tuple[NonNegativeInt, ...] = Field(
+        "none", description="to leave out, numbers from 0; bad: those with NaN or of one value"
+    )
     denoise: tuple[int, int, int] | None = Field(
         None, description="components along rows, columns, bands that the scene is rebuilt from"
     )
@@ -166,6 +169,8 @@ def pretrained(folder: Path) -> Layer:
         *("network", "data_dir"),
     )
     own = config.model_dump(mode="json", include=set(kept), exclude_none=True)
+    if config.drop_bands == "bad":  # those of its scene: on another one the same are left out
+        own["drop_bands"] = list(read_about(folder).dropped)
     return str(folder), {**recipe(config.network.name, "finetune")[1], **own}
 
 

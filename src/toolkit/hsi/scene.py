@@ -42,6 +42,7 @@ class Scene:
         colours: RGB of each class in 0 … 255 where the files say; empty else.
         georeference: where it lies; None where the files do not say.
         facts: hashes of what was read, for a run's ``data.json``.
+        dropped: numbers, from 0, of the file's bands that the cube does not have.
         warnings: what must be known before a figure on this scene is quoted.
         notes: how the scene was read: bands dropped, ids with gaps.
     """
@@ -55,6 +56,7 @@ class Scene:
     colours: tuple[tuple[int, int, int], ...] = ()
     georeference: Georeference | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    dropped: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

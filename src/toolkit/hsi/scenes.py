@@ -20,7 +20,7 @@ from toolkit.hsi.survey import Survey, bad_bands, colour_composite, info, survey
 
 __all__ = ["DropBands", "bad_bands", "colour_composite", "info", "load"]
 
-DropBands = Literal["none", "bad"]
+DropBands = Literal["none", "bad"] | tuple[int, ...]
 
 _FEW = 10  # pixels of a class below which 5 for training and 5 for test are not to be had
 _AGREEMENT = 0.9  # of two truths of one scene, above which the names of one hold for the other
@@ -57,12 +57,12 @@ def load(
         variable: of a .mat scene with several.
         labels_variable: of a .mat label file with several; without ``labels``, of the scene.
         drop_bands: "bad" leaves out bands with NaN or inf, constant ones, and those that the
-            file calls bad.
+            file calls bad; or the numbers, from 0, of bands to leave out.
 
     Raises:
         ConfigError: neither name nor file; a variable that is not there.
-        DataError: missing or damaged files; NaN or inf in the cube with ``drop_bands`` "none";
-            labels of another shape, or none at all.
+        DataError: missing or damaged files; NaN or inf in bands that are not dropped; fewer bands
+            than are to be dropped; labels of another shape, or none at all.
         UnavailableError: a GeoTIFF without rasterio.
     """
     source = _source(scene, data_dir, variable)
@@ -111,43 +111,53 @@ def _with_bands(source: _Source, drop_bands: DropBands) -> Scene:
     raster = source.raster
     found = survey(raster.array, raster.no_data)
     bad = sorted({*found.bad, *raster.bad_bands})
-    notes = [*source.notes, *raster.notes, *_notes_on(bad, found, raster, drop_bands)]
-    if drop_bands == "none":
-        _check_finite(found, source)
-        bad = []
-    if len(bad) == raster.array.shape[2]:
-        what = f"no band is left: all {len(bad)} hold NaN or inf, are constant or called bad"
-        raise DataError(what, where=_place(source), hint="cut or fill the pixels without data")
-    kept = np.setdiff1d(np.arange(raster.array.shape[2]), bad)
+    dropped = _to_drop(bad, drop_bands, source)
+    notes = [*source.notes, *raster.notes, *_notes_on(bad, dropped, found, raster)]
+    _check_finite(found, dropped, source)
+    kept = np.setdiff1d(np.arange(raster.array.shape[2]), dropped)
     waves = raster.wavelengths_nm
     return Scene(
         name=source.name,
-        cube=_in_rows(raster.array[:, :, kept] if bad else raster.array),
+        cube=_in_rows(raster.array[:, :, kept] if dropped else raster.array),
         wavelengths_nm=tuple(waves[band] for band in kept) if waves else None,
         georeference=raster.georeference,
+        dropped=tuple(dropped),
         warnings=(*source.warnings, *_no_data_warning(found, raster)),
         notes=tuple(notes),
     )
 
 
-def _notes_on(
-    bad: list[int], found: Survey, raster: Raster, drop_bands: DropBands
-) -> Iterable[str]:
-    if bad and drop_bands == "bad":
-        yield f"{len(bad)} of {raster.array.shape[2]} bands dropped (from 0): {listed(bad)}"
-        return
-    if found.constant:
-        yield f"constant bands (from 0): {listed(found.constant)}; --drop-bands bad drops them"
-    if raster.bad_bands:
-        bands = listed(raster.bad_bands)
+def _to_drop(bad: list[int], drop_bands: DropBands, source: _Source) -> list[int]:
+    """Numbers of bands, ascending."""
+    bands = source.raster.array.shape[2]
+    asked = drop_bands if isinstance(drop_bands, tuple) else bad if drop_bands == "bad" else ()
+    dropped = sorted(set(asked))
+    if dropped and dropped[-1] >= bands:
+        what = f"{source.name} has {bands} bands, so that band {dropped[-1]} cannot be left out"
+        raise DataError(what, where=_place(source), hint="toolkit hsi info SCENE")
+    if len(dropped) == bands:
+        what = f"no band is left: all {bands} hold NaN or inf, are constant or called bad"
+        raise DataError(what, where=_place(source), hint="cut or fill the pixels without data")
+    return dropped
+
+
+def _notes_on(bad: list[int], dropped: list[int], found: Survey, raster: Raster) -> Iterable[str]:
+    if dropped:
+        yield f"{len(dropped)} of {raster.array.shape[2]} bands dropped (from 0): {listed(dropped)}"
+    kept = set(bad) - set(dropped)
+    if constant := sorted(kept & set(found.constant)):
+        yield f"constant bands (from 0): {listed(constant)}; --drop-bands bad drops them"
+    if called := sorted(kept & set(raster.bad_bands)):
+        bands = listed(called)
         yield f"bands that the header calls bad (from 0): {bands}; --drop-bands bad drops them"
 
 
-def _check_finite(found: Survey, source: _Source) -> None:
-    if not found.broken:
+def _check_finite(found: Survey, dropped: list[int], source: _Source) -> None:
+    broken = sorted(set(found.broken) - set(dropped))
+    if not broken:
         return
-    bands, values = len(found.minimum), int(found.non_finite.sum())
-    what = f"{values} values are NaN or infinite, in bands (from 0) {listed(found.broken)}"
+    bands, values = len(found.minimum), int(found.non_finite[broken].sum())
+    what = f"{values} values are NaN or infinite, in bands (from 0) {listed(broken)}"
     hint = "--drop-bands bad drops these bands"
     if len(found.broken) == bands:
         what = f"{values} values are NaN or infinite, some in each of the {bands} bands"

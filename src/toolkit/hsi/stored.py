@@ -30,6 +30,7 @@ class About:
         classes: names in the order of the outputs; none for a pre-trained trunk.
         class_ids: what the scene's files call them.
         outputs: of the head.
+        dropped: numbers, from 0, of the bands of its scene's file that it was not shown.
     """
 
     scene: str
@@ -38,6 +39,7 @@ class About:
     classes: tuple[str, ...]
     class_ids: tuple[int, ...]
     outputs: int
+    dropped: tuple[int, ...] = ()
 
 
 def save_model(folder: Path, model: HsiModel, scene: Scene, classes: Sequence[str]) -> None:
@@ -56,6 +58,7 @@ def save_model(folder: Path, model: HsiModel, scene: Scene, classes: Sequence[st
             "classes": list(classes),
             "class_ids": list(scene.class_ids) if classes else [],
             "outputs": model.classes,
+            "dropped": list(scene.dropped),
         },
     )
 
@@ -68,7 +71,7 @@ def load_model(
     Raises:
         RunError: it is missing, damaged, or of another network.
     """
-    about = _about(folder)
+    about = read_about(folder)
     model = HsiModel(network, about.bands, about.outputs, heads)
     load_weights(model, weights.read(folder))
     return model.eval(), about
@@ -84,11 +87,16 @@ def load_trunk(folder: Path, model: HsiModel) -> None:
     model.load_trunk({k: v for k, v in weights.read(folder).items() if not k.startswith("head.")})
 
 
-def _about(folder: Path) -> About:
+def read_about(folder: Path) -> About:
+    """What the model in ``folder`` is for.
+
+    Raises:
+        RunError: there is none, or its description is damaged.
+    """
     try:
         said: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        lists = ("wavelengths_nm", "classes", "class_ids")
-        return About(**(said | {k: tuple(said[k]) for k in lists if said[k] is not None}))
+        lists = {k: tuple(value) for k, value in said.items() if isinstance(value, list)}
+        return About(**(said | lists))
     except FileNotFoundError as error:
         hint = f"toolkit runs resume {folder}"
         raise RunError("there is no finished model", where=str(folder), hint=hint) from error

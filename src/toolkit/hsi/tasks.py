@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from toolkit.core import onnx_file, rng
@@ -64,10 +66,18 @@ def evaluate(folder: Path, config: HsiTrainConfig) -> dict[str, Any]:
     return classification.judge(model, chosen, config)[1]
 
 
+class Mapped(NamedTuple):
+    """The map of a scene, what its classes are called, and what must be known of it."""
+
+    map: ClassMap
+    legend: Legend
+    warnings: tuple[str, ...]
+
+
 def class_map(
     folder: Path, config: HsiTrainConfig, scene: Scene, progress: Progress | None = None
-) -> tuple[ClassMap, Legend]:
-    """What the classifier in ``folder`` says of every pixel of ``scene``, and its legend.
+) -> Mapped:
+    """What the classifier in ``folder`` says of every pixel of ``scene``.
 
     On the scene that it was trained on, told by its hashes, this is the map that its run was judged
     by: regularisation holds the pixels that were learnt from.
@@ -84,7 +94,20 @@ def class_map(
     colour_of = dict(zip(zip(scene.class_ids, scene.classes), scene.colours))
     classes = [*zip(about.class_ids, about.classes)]
     colours = [colour_of[each] for each in classes if each in colour_of]
-    return found.map, Legend.of(about.classes, about.class_ids, colours)
+    legend = Legend.of(about.classes, about.class_ids, colours)
+    return Mapped(found.map, legend, (*scene.warnings, *_other_bands(about, scene)))
+
+
+def _other_bands(about: stored.About, scene: Scene) -> Iterator[str]:
+    """A warning where the scene's bands lie elsewhere than those that the model learnt from."""
+    theirs, ours = np.array(about.wavelengths_nm or ()), np.array(scene.wavelengths_nm or ())
+    if len(theirs) == len(ours) > 1:
+        apart, spacing = np.abs(theirs - ours).max(), np.median(np.abs(np.diff(theirs)))
+        if apart > spacing / 2:
+            yield (
+                f"bands lie up to {apart:.3g} nm from those of {about.scene}, which the model "
+                "learnt from: of another sensor, its classes mean nothing"
+            )
 
 
 def _learnt_from(run: Run, scene: Scene, config: HsiTrainConfig) -> Labels | None:
