@@ -269,6 +269,35 @@ def test_a_map_is_of_the_bands_that_its_model_learnt_from(scene: Path, tmp_path:
     refused(3, "hsi", "map", run["run"], tmp_path / "b.hdr", *out, "--drop-bands", "none")
 
 
+def test_a_border_without_data_is_neither_learnt_from_nor_mapped(
+    scene: Path, tmp_path: Path
+) -> None:
+    from toolkit.hsi import scenes
+    from toolkit.hsi.formats.envi_writing import write_cube
+
+    cube = np.array(scenes.load(str(scene)).cube, np.float32)
+    border = np.arange(30) + np.arange(40)[:, None] < 15
+    runs = []
+    for name, value in (("nan", np.nan), ("zero", 0.0)):
+        cube[border] = value
+        write_cube(tmp_path / f"{name}.hdr", cube)
+        words = ("--scene", tmp_path / f"{name}.hdr", "--no-data", "0", *SMALL)
+        few = ("--set", "steps=5", "--set", "regularise=3", "--runs-dir", tmp_path)
+        trunk = answer("hsi", "pretrain", *words, *few[:2], *few[-2:])["run"]
+        found = answer("hsi", "finetune", trunk, "--labels", truth(scene), *few)
+        assert any("pixels are without data" in note for note in found["notes"])
+        runs.append(found)
+    assert runs[0]["map_sha256"] == runs[1]["map_sha256"] and runs[0]["oa"] == runs[1]["oa"]
+    out = ("--out", tmp_path / "maps", "--format", "npy")
+    mapped = answer("hsi", "map", runs[1]["run"], tmp_path / "zero.hdr", *out)
+    classes = np.load(tmp_path / "maps" / "classes.npy")
+    assert np.array_equal(classes == 0, border)
+    assert mapped["pixels_unclassified"] == border.sum()
+    assert (
+        hashlib.sha256((classes.astype("<i2") - 1).tobytes()).hexdigest() == (runs[1]["map_sha256"])
+    )
+
+
 def test_bands_may_be_left_out_by_number(scene: Path, trunk: Path, tmp_path: Path) -> None:
     shown = answer("hsi", "info", scene, "--drop-bands", "0,5-7")
     assert (shown["bands"], shown["notes"][0]) == (16, "4 of 20 bands dropped (from 0): 0, 5-7")

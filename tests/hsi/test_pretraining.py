@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,29 @@ def test_inductive_pretraining_sees_training_blocks_alone(tmp_path):
     assert (found.train.planes[:, area] >= 0).all()
     mean = scene.cube[area].mean(0)
     assert found.model.mean.numpy() == pytest.approx(mean, rel=1e-4)
+
+
+def test_inductive_crops_show_nothing_beyond_the_training_blocks(tmp_path):
+    scene = synthetic.scene(40, 40, 12, 3, seed=0)
+    inductive = SplitConfig(kind="disjoint", per_class=3, patch=5)
+    one = problem(tmp_path, scene, inductive=inductive)
+    from toolkit.hsi.protocol.splits import Split
+
+    area = Split.load(tmp_path / "split.npz").train_area
+    changed = np.where(area[:, :, None], scene.cube, scene.cube[::-1, ::-1] + 7)
+    other = problem(tmp_path, replace(scene, cube=changed), inductive=inductive)
+    for k in range(0, len(one.train), 7):
+        (a,), x = one.train.batch(np.array([k]), np.random.default_rng(0))
+        (b,), y = other.train.batch(np.array([k]), np.random.default_rng(0))
+        assert a.equal(b) and x.equal(y)
+
+
+def test_pixels_without_data_are_in_no_block(tmp_path):
+    scene = synthetic.scene(40, 40, 12, 3, seed=0)
+    valid = np.arange(40) >= np.arange(40)[:, None]
+    found = problem(tmp_path, replace(scene, valid=valid))
+    assert np.array_equal(found.train.planes[0] >= 0, valid)
+    assert found.model.mean.numpy() == pytest.approx(scene.cube[valid].mean(0), rel=1e-4)
 
 
 def test_inductive_needs_a_split_that_has_training_blocks():

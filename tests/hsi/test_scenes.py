@@ -280,22 +280,59 @@ def test_bands_are_dropped_by_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize("drop", ["none", "bad"])
 def test_nan_in_every_band_has_another_way_out(files: Path, drop: scenes.DropBands) -> None:
     cube = CUBE.astype(np.float64)
-    cube[0, 0] = np.nan
+    cube[np.arange(4), 0, np.arange(4)] = np.nan
     np.save(files / "cube.npy", cube)
     with pytest.raises(DataError, match=r"each of the 4 bands|no band is left") as caught:
         scenes.load(str(files / "cube.npy"), drop_bands=drop)
     assert caught.value.hint == "cut or fill the pixels without data"
 
 
-def test_pixels_without_data_are_warned_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [-9999, np.nan])
+def test_pixels_without_data_are_set_apart(tmp_path: Path, value: float) -> None:
+    cube = CUBE.astype(np.float32)
+    cube[2, 2] = cube[5, 4] = value
+    np.save(tmp_path / "x.npy", cube)
+    scene = scenes.load(str(tmp_path / "x.npy"), no_data=-9999)
+    empty = np.zeros(CUBE.shape[:2], bool)
+    empty[2, 2] = empty[5, 4] = True
+    np.testing.assert_array_equal(scene.valid, ~empty)
+    np.testing.assert_array_equal(scene.cube[~empty], CUBE[~empty])
+    np.testing.assert_allclose(scene.cube[empty], [CUBE[~empty].mean(0)] * 2, rtol=1e-6)
+    pixels = empty.size
+    whole = f"2 of {pixels} pixels are without data (-9999 or NaN in every band)"
+    assert scene.notes == (f"{whole}: neither learnt from nor classified",)
+
+
+def test_the_file_says_what_no_data_is(tmp_path: Path) -> None:
     cube = CUBE.astype(np.int16)
     cube[2, 2] = cube[5, 4] = -9999
     envi_writing.write_cube(tmp_path / "x.hdr", cube)
     with (tmp_path / "x.hdr").open("a") as file:
         file.write("data ignore value = -9999\n")
-    assert (
-        "2 pixels hold the no-data value -9999" in scenes.load(str(tmp_path / "x.hdr")).warnings[0]
-    )
+    scene = scenes.load(str(tmp_path / "x.hdr"))
+    assert scene.valid is not None and (~scene.valid).sum() == 2
+    assert scene.cube.dtype == np.int16 and scene.cube.min() >= CUBE.min()
+    assert scenes.load(str(tmp_path / "x.hdr"), no_data=-1).valid is None
+
+
+def test_labels_without_data_are_no_labels(files: Path) -> None:
+    cube = CUBE.astype(np.float32)
+    labels = np.zeros(CUBE.shape[:2], np.int32)
+    labels[0, :3] = 1
+    cube[0, 0] = np.nan
+    np.save(files / "cube.npy", cube)
+    np.save(files / "gt.npy", labels)
+    scene = scenes.load(str(files / "cube.npy"), labels=files / "gt.npy")
+    assert scene.counts().tolist() == [2]
+    assert scene.warnings[0] == "1 of 3 labelled pixels are without data: unlabelled"
+    cube[0, :3] = np.nan
+    np.save(files / "cube.npy", cube)
+    with pytest.raises(DataError, match="all 3 labelled pixels are without data"):
+        scenes.load(str(files / "cube.npy"), labels=files / "gt.npy")
+    cube[:] = np.nan
+    np.save(files / "cube.npy", cube)
+    with pytest.raises(DataError, match="no pixel of cube holds data"):
+        scenes.load(str(files / "cube.npy"), labels=files / "gt.npy")
 
 
 def test_a_cube_with_bands_first_is_told_by_its_labels(files: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.hsi import standardisation
-from toolkit.hsi.standardisation import statistics
+from toolkit.hsi.standardisation import filled, statistics
 
 
 @pytest.mark.parametrize("dtype", ["<u2", ">i2", "<f4", ">f8"])
@@ -38,3 +38,14 @@ def test_a_dead_band_has_deviation_one():
     found = statistics(cube)
     assert found.deviation[0] == 1.0
     assert found.deviation[1] == pytest.approx(np.arange(16).std())
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_outside_of_an_area_there_is_its_mean_spectrum(dtype):
+    cube = np.random.default_rng(0).integers(0, 999, (5, 6, 3)).astype(dtype)
+    area = np.random.default_rng(1).random((5, 6)) < 0.5
+    found = filled(cube, area)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[area], cube[area])
+    expected = np.broadcast_to(cube[area].mean(0), found[~area].shape)
+    np.testing.assert_allclose(found[~area], expected, atol=0.5 if dtype == np.uint16 else 1e-3)

@@ -53,6 +53,17 @@ def test_a_band_of_nan_alone_is_broken_and_constant() -> None:
     assert 0 in survey(cube).broken and 0 in survey(cube).constant
 
 
+def test_pixels_without_data_count_for_nothing_else() -> None:
+    cube = spoiled()
+    plain = survey(cube)
+    cube[4, 4], cube[12, 6] = np.nan, -9999
+    found = survey(cube, -9999.0)
+    assert np.argwhere(found.empty).tolist() == [[4, 4], [12, 6]]
+    assert not plain.empty.any()
+    np.testing.assert_array_equal(found.non_finite, plain.non_finite)
+    assert found.minimum[0] > -9
+
+
 @pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "f8"])
 def test_every_type_is_surveyed(dtype: str) -> None:
     cube = np.random.default_rng(1).integers(0, 200, (5, 6, 3)).astype(dtype)
@@ -65,7 +76,7 @@ def test_pixels_without_data_are_counted() -> None:
     cube = np.arange(4 * 5 * 3).reshape(4, 5, 3)
     cube[3, 4] = cube[0, 1] = -99
     cube[2, 2, 1] = -99  # one band alone is a value
-    assert survey(cube, -99).no_data_pixels == 2
+    assert np.argwhere(survey(cube, -99).empty).tolist() == [[0, 1], [3, 4]]
 
 
 def scene(waves: tuple[float, ...] | None) -> Scene:

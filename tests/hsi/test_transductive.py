@@ -32,6 +32,19 @@ def test_a_batch_is_labelled_then_weak_then_strong():
     assert plain.shape == (6, 5, 3, 3)
 
 
+def test_unlabelled_pixels_are_of_the_area_alone():
+    scene = synthetic.scene(12, 12, 5, 3, seed=1)
+    area = np.zeros((12, 12), bool)
+    area[3, 4] = area[7, 8] = True
+    places = np.argwhere(scene.labels > 0)
+    targets = np.zeros(len(places), np.int64)
+    figures = statistics(scene.cube)
+    own = Pixels(scene.cube, places, targets, 1, figures, AugmentationConfig(flips=False))
+    (x_BCHW,), _ = Unlabelled(own, 30, area).batch(np.arange(2), np.random.default_rng(0))
+    found = {tuple(x.tolist()) for x in x_BCHW[2:32, :, 0, 0].numpy()}
+    assert found == {tuple(x.tolist()) for x in scene.cube[area].astype(np.float32)}
+
+
 def test_only_sure_guesses_teach_and_teach_the_strong_view_alone():
     logits = torch.zeros(5, 2, 1, 1)
     logits[0, 1] = 3.0  # labelled 1

@@ -20,7 +20,7 @@ from toolkit.cli.options import (
 )
 from toolkit.cli.progress import for_stderr
 
-_SCENE = ("scene", "labels", "variable", "labels_variable", "drop_bands", "data_dir")
+_SCENE = ("scene", "labels", "variable", "labels_variable", "drop_bands", "no_data", "data_dir")
 
 
 @click.command()

@@ -55,20 +55,21 @@ def _write_maps(options: Mapping[str, Any]) -> dict[str, Any]:
     from toolkit.hsi.maps.map_figures import draw_map
 
     model = find(options["run_name"], "hsi", options["runs_dir"])
-    names = ("labels", "variable", "labels_variable", "drop_bands", "data_dir")
+    names = ("labels", "variable", "labels_variable", "drop_bands", "no_data", "data_dir")
     how = {name: options[name] for name in names if options[name] is not None}
-    how = {"drop_bands": stored.read_about(model.path).dropped, **how}  # as it learnt
-    scene = scenes.load(options["scene"], **how)
     changed = {"device": options["device"]}
     if options["regularise"] is not None:
         changed["regularise"] = options["regularise"]
     config = classifier(model).model_copy(update=changed)
+    own = {"drop_bands": stored.read_about(model.path).dropped, "no_data": config.no_data}
+    scene = scenes.load(options["scene"], **{**own, **how})
     found, legend, warnings = tasks.class_map(model.path, config, scene, for_stderr())
     out = options["out"]
     files = map_files.write(out, found, legend, options["formats"], scene.georeference)
     files.append(draw_map(out / "map.png", scene, found.classes, found.confidence, legend))
     counts = {name: int((found.classes == k).sum()) for k, name in enumerate(legend.names)}
-    unsure = float((found.confidence < 0.5).mean())
+    classified = found.classes >= 0
+    unsure = float((found.confidence[classified] < 0.5).mean())
     return {
         "model": str(model.path),
         "scene": scene.name,
@@ -76,6 +77,7 @@ def _write_maps(options: Mapping[str, Any]) -> dict[str, Any]:
         "columns": scene.shape[1],
         "regularise": config.regularise,
         "share_below_half_confidence": unsure,
+        "pixels_unclassified": int((~classified).sum()),
         "files": [str(file) for file in files],
         "pixels": counts,
         "warnings": list(warnings),

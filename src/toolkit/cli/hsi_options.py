@@ -53,6 +53,12 @@ def scene_options(function: F) -> F:
             help="Numbers from 0, such as 103-107,149; or bad: those with NaN or of one value "
             "[default: none].",
         ),
+        click.option(
+            "--no-data",
+            type=float,
+            metavar="VALUE",
+            help="In every band of pixels to leave out [default: what the file says].",
+        ),
     ]
     return apply_options(function, options)
 

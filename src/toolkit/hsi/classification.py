@@ -85,7 +85,7 @@ def problem(scene: Scene, config: HsiTrainConfig, run: Run, ranks: Ranks) -> Pro
         chosen.split.save(run.path / "split.npz")
         run.record_data(chosen.facts)
     unlabelled = config.transductive.batch_size
-    examples = Unlabelled(learnt, unlabelled) if unlabelled else learnt
+    examples = Unlabelled(learnt, unlabelled, scene.valid) if unlabelled else learnt
     loss: Loss = partial(
         F.cross_entropy, ignore_index=IGNORED, label_smoothing=config.label_smoothing
     )
@@ -105,7 +105,7 @@ def problem(scene: Scene, config: HsiTrainConfig, run: Run, ranks: Ranks) -> Pro
 def _model(scene: Scene, config: HsiTrainConfig) -> tuple[HsiModel, Statistics]:
     with rng.torch_scope(config.seed, "weights"):
         model = HsiModel(config.network, scene.bands, len(scene.classes), config.heads)
-    own = statistics(scene.cube)
+    own = statistics(scene.cube, scene.valid)
     if isinstance(config, HsiFinetuneConfig):
         stored.load_trunk(config.trunk, model)
         if not config.restandardise:
@@ -182,6 +182,8 @@ def _settings(config: HsiTrainConfig, split: Split) -> dict[str, Any]:
 
 def _notes(config: HsiTrainConfig) -> list[str]:
     notes = []
+    if not isinstance(config, HsiFinetuneConfig) or config.restandardise:
+        notes.append("Bands were standardised over all pixels of the scene, none with a label.")
     if config.transductive.batch_size:
         notes.append("Transductive: unlabelled pixels, test pixels among them, were learnt from.")
     if config.regularise:

@@ -65,6 +65,9 @@ class SceneConfig(SupervisedConfig):
     drop_bands: Literal["none", "bad"] | tuple[NonNegativeInt, ...] = Field(
         "none", description="to leave out, numbers from 0; bad: those with NaN or of one value"
     )
+    no_data: float | None = Field(
+        None, description="value, in every band, of pixels without data; the file's own if unset"
+    )
     denoise: tuple[int, int, int] | None = Field(
         None, description="components along rows, columns, bands that the scene is rebuilt from"
     )
@@ -165,8 +168,8 @@ def pretrained(folder: Path) -> Layer:
     """
     config = load(HsiPretrainConfig, file=folder / "config.toml")
     kept = (
-        *("scene", "labels", "variable", "labels_variable", "classes", "drop_bands", "denoise"),
-        *("network", "data_dir"),
+        *("scene", "labels", "variable", "labels_variable", "classes", "drop_bands", "no_data"),
+        *("denoise", "network", "data_dir"),
     )
     own = config.model_dump(mode="json", include=set(kept), exclude_none=True)
     if config.drop_bands == "bad":  # those of its scene: on another one the same are left out

@@ -41,7 +41,9 @@ def classify(
     Regularisation holds the pixels of ``train`` (rows, columns) at their known classes.
     """
     asked = config.regularise > 0
-    found = predict(model, scene.cube, keep_probabilities=asked, progress=progress)
+    found = predict(
+        model, scene.cube, where=scene.valid, keep_probabilities=asked, progress=progress
+    )
     if found.probabilities is None:
         return Found(found)
     from toolkit.hsi.maps.regularisation import regularised

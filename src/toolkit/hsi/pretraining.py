@@ -23,7 +23,7 @@ from toolkit.hsi.figures import draw_blocks, draw_learning
 from toolkit.hsi.model import HsiModel
 from toolkit.hsi.protocol.partition import split_of
 from toolkit.hsi.scene import Mask, Scene
-from toolkit.hsi.standardisation import statistics
+from toolkit.hsi.standardisation import filled, statistics
 from toolkit.hsi.stored import save_model
 
 _JUDGED = 64  # crops that the block accuracy is taken over
@@ -38,10 +38,13 @@ def problem(scene: Scene, config: HsiPretrainConfig, run: Run, ranks: Ranks) -> 
     area = _area(scene, config, run)
     blocks = _labels(scene, config, area)
     figures = statistics(scene.cube, area)
+    cube = scene.cube
+    if config.inductive is not None and area is not None:
+        cube = filled(cube, area)  # a crop reaches out of it
     with rng.torch_scope(config.seed, "weights"):
         model = HsiModel(config.network, scene.bands, blocks.class_counts)
     model.set_statistics(*figures)
-    crops = Crops(scene.cube, blocks.planes, config.crop, model.patch, figures, config.augmentation)
+    crops = Crops(cube, blocks.planes, config.crop, model.patch, figures, config.augmentation)
     judge = partial(_accuracy, crops=crops, counts=blocks.class_counts, ranks=ranks)
     if ranks.is_main:
         run.record_data(scene.facts)
@@ -56,11 +59,13 @@ def problem(scene: Scene, config: HsiPretrainConfig, run: Run, ranks: Ranks) -> 
 
 
 def _area(scene: Scene, config: HsiPretrainConfig, run: Run) -> Mask | None:
+    """The pixels that may be seen; None = all."""
     if config.inductive is None:
-        return None
+        return scene.valid
     split = split_of(scene, config.inductive, config.network, config.seed)
     split.save(run.path / "split.npz")
-    return split.train_area
+    assert split.train_area is not None
+    return split.train_area if scene.valid is None else split.train_area & scene.valid
 
 
 def _labels(scene: Scene, config: HsiPretrainConfig, area: Mask | None) -> ArtificialLabels:

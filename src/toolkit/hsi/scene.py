@@ -35,6 +35,8 @@ class Scene:
     Attributes:
         name: of the registry, or the file's stem.
         cube: (rows, columns, bands) in the file's own real type; never copied to floats whole.
+        valid: (rows, columns) where there are data; None = everywhere. Elsewhere the cube holds
+            the mean spectrum, and nothing is learnt or classified.
         labels: (rows, columns) 0 = unlabelled, 1 … K = ``classes[k - 1]``; None without truth.
         classes: names in the order of the labels, "class 7" where the files name none.
         class_ids: the ids that the files use, in the same order; they may have gaps.
@@ -57,6 +59,7 @@ class Scene:
     georeference: Georeference | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     dropped: tuple[int, ...] = ()
+    valid: Mask | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

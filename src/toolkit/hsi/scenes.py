@@ -15,7 +15,8 @@ from toolkit.hsi import known_scenes
 from toolkit.hsi.formats import label_files, raster_files
 from toolkit.hsi.formats.label_files import LabelMap
 from toolkit.hsi.formats.raster import Raster, listed
-from toolkit.hsi.scene import Cube, Scene
+from toolkit.hsi.scene import Cube, Mask, Scene
+from toolkit.hsi.standardisation import filled
 from toolkit.hsi.survey import Survey, bad_bands, colour_composite, info, survey
 
 __all__ = ["DropBands", "bad_bands", "colour_composite", "info", "load"]
@@ -46,6 +47,7 @@ def load(
     variable: str | None = None,
     labels_variable: str | None = None,
     drop_bands: DropBands = "none",
+    no_data: float | None = None,
 ) -> Scene:
     """Read a scene and its ground truth.
 
@@ -58,6 +60,8 @@ def load(
         labels_variable: of a .mat label file with several; without ``labels``, of the scene.
         drop_bands: "bad" leaves out bands with NaN or inf, constant ones, and those that the
             file calls bad; or the numbers, from 0, of bands to leave out.
+        no_data: value that marks, in every band, a pixel without data; the file's own by default.
+            NaN in every band always does.
 
     Raises:
         ConfigError: neither name nor file; a variable that is not there.
@@ -71,6 +75,8 @@ def load(
     if labels is not None:
         truth = label_files.read(labels, source.raster.array.shape, labels_variable)
         source = _relabelled(source, truth)
+    if no_data is not None:
+        source = replace(source, raster=replace(source.raster, no_data=no_data))
     read = _with_labels(_with_bands(source, drop_bands), source.labels)
     return replace(read, facts=_facts(source))
 
@@ -116,13 +122,16 @@ def _with_bands(source: _Source, drop_bands: DropBands) -> Scene:
     _check_finite(found, dropped, source)
     kept = np.setdiff1d(np.arange(raster.array.shape[2]), dropped)
     waves = raster.wavelengths_nm
+    cube = raster.array[:, :, kept] if dropped else raster.array
+    valid = _valid(found, source)
     return Scene(
         name=source.name,
-        cube=_in_rows(raster.array[:, :, kept] if dropped else raster.array),
+        cube=_in_rows(cube) if valid is None else filled(cube, valid),
+        valid=valid,
         wavelengths_nm=tuple(waves[band] for band in kept) if waves else None,
         georeference=raster.georeference,
         dropped=tuple(dropped),
-        warnings=(*source.warnings, *_no_data_warning(found, raster)),
+        warnings=source.warnings,
         notes=tuple(notes),
     )
 
@@ -144,6 +153,10 @@ def _to_drop(bad: list[int], drop_bands: DropBands, source: _Source) -> list[int
 def _notes_on(bad: list[int], dropped: list[int], found: Survey, raster: Raster) -> Iterable[str]:
     if dropped:
         yield f"{len(dropped)} of {raster.array.shape[2]} bands dropped (from 0): {listed(dropped)}"
+    if empty := int(found.empty.sum()):
+        value = "NaN" if raster.no_data is None else f"{raster.no_data:g} or NaN"
+        whole = f"{empty} of {found.empty.size} pixels are without data ({value} in every band)"
+        yield f"{whole}: neither learnt from nor classified"
     kept = set(bad) - set(dropped)
     if constant := sorted(kept & set(found.constant)):
         yield f"constant bands (from 0): {listed(constant)}; --drop-bands bad drops them"
@@ -165,11 +178,12 @@ def _check_finite(found: Survey, dropped: list[int], source: _Source) -> None:
     raise DataError(what, where=_place(source), hint=hint)
 
 
-def _no_data_warning(found: Survey, raster: Raster) -> tuple[str, ...]:
-    if not found.no_data_pixels:
-        return ()
-    what = f"{found.no_data_pixels} pixels hold the no-data value {raster.no_data:g} in every band"
-    return (f"{what}; they are seen and classified like others",)
+def _valid(found: Survey, source: _Source) -> Mask | None:
+    """Where there are data; None = everywhere."""
+    if found.empty.all():
+        what = f"no pixel of {source.name} holds data"
+        raise DataError(what, where=_place(source), hint="check the file and its no-data value")
+    return ~found.empty if found.empty.any() else None
 
 
 def _in_rows(cube: Cube) -> Cube:
@@ -180,6 +194,10 @@ def _in_rows(cube: Cube) -> Cube:
 def _with_labels(scene: Scene, truth: LabelMap | None) -> Scene:
     if truth is None:
         return scene
+    lost: tuple[str, ...] = ()
+    if scene.valid is not None:
+        lost = _lost(truth, scene.valid)
+        truth = replace(truth, ids=np.where(scene.valid, truth.ids, 0))
     labels, ids, names = label_files.renumber(truth)
     read = replace(scene, labels=labels, classes=names, class_ids=ids)
     counts = zip(ids, names, read.counts().tolist())
@@ -194,9 +212,22 @@ def _with_labels(scene: Scene, truth: LabelMap | None) -> Scene:
     return replace(
         read,
         colours=colours if len(colours) == len(ids) else (),
-        warnings=scene.warnings + few,
+        warnings=scene.warnings + lost + few,
         notes=scene.notes + truth.notes + ((gap,) if gap else ()),
     )
+
+
+def _lost(truth: LabelMap, valid: Mask) -> tuple[str, ...]:
+    """A warning of labelled pixels without data.
+
+    Raises:
+        DataError: all labelled pixels are.
+    """
+    lost, labelled = np.count_nonzero(truth.ids[~valid]), np.count_nonzero(truth.ids)
+    if lost == labelled:
+        hint = "check that cube and labels are of the same image"
+        raise DataError(f"all {lost} labelled pixels are without data", where="labels", hint=hint)
+    return (f"{lost} of {labelled} labelled pixels are without data: unlabelled",) if lost else ()
 
 
 def _facts(source: _Source) -> dict[str, Any]:

@@ -42,3 +42,14 @@ def statistics(cube: Cube, area: Mask | None = None) -> Statistics:
     deviation = np.sqrt(squares / max(count, 1))
     deviation[deviation == 0] = 1.0  # a dead band is only shifted
     return Statistics(mean.astype(np.float32), deviation.astype(np.float32))
+
+
+def filled(cube: Cube, area: Mask) -> Cube:
+    """A copy of the cube, in its own type, with the mean spectrum of ``area`` outside of it.
+
+    Windows that reach out of the area then show nothing of what is there.
+    """
+    mean = statistics(cube, area).mean
+    copy = np.array(cube)
+    copy[~area] = np.rint(mean) if copy.dtype.kind in "iu" else mean
+    return copy

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.hsi.scene import Cube, Scene
+from toolkit.hsi.scene import Cube, Mask, Scene
 
 _BLOCK = 1 << 24  # bytes looked at together
 _RED_GREEN_BLUE_NM = (640.0, 550.0, 460.0)
@@ -19,14 +19,15 @@ _RED_GREEN_BLUE_NM = (640.0, 550.0, 460.0)
 class Survey:
     """Of each band, (bands,): extremes of the finite values, and how many are not finite.
 
-    ``no_data_pixels`` hold the file's no-data value in every band. A band without any finite
-    value has minimum inf and maximum -inf.
+    ``empty`` (rows, columns) are pixels without data, which count for nothing else: in every band
+    not finite, or in every band the file's no-data value. A band without any finite value has
+    minimum inf and maximum -inf.
     """
 
     minimum: NDArray[np.float64]
     maximum: NDArray[np.float64]
     non_finite: NDArray[np.int64]
-    no_data_pixels: int = 0
+    empty: Mask
 
     @property
     def broken(self) -> tuple[int, ...]:
@@ -53,19 +54,22 @@ def survey(cube: Cube, no_data: float | None = None) -> Survey:
     """
     bands = cube.shape[2]
     low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
-    non_finite, empty = np.zeros(bands, np.int64), 0
+    non_finite, empties = np.zeros(bands, np.int64), []
     for block in row_blocks(cube):
         finite = np.isfinite(block)
-        if finite.all():
+        empty: Mask = ~np.asarray(finite.any(2))
+        if no_data is not None:
+            empty |= (block == no_data).all(2)
+        empties.append(empty)
+        if finite.all() and not empty.any():
             block_low, block_high = block.min((0, 1)), block.max((0, 1))
         else:
-            non_finite += np.count_nonzero(~finite, (0, 1))
-            block_low = np.where(finite, block, np.inf).min((0, 1))
-            block_high = np.where(finite, block, -np.inf).max((0, 1))
+            non_finite += np.count_nonzero(~finite[~empty], 0)
+            counts = finite & ~empty[:, :, None]
+            block_low = np.where(counts, block, np.inf).min((0, 1))
+            block_high = np.where(counts, block, -np.inf).max((0, 1))
         low, high = np.minimum(low, block_low), np.maximum(high, block_high)
-        if no_data is not None:
-            empty += int(np.count_nonzero((block == no_data).all(2)))
-    return Survey(low, high, non_finite, empty)
+    return Survey(low, high, non_finite, np.concatenate(empties))
 
 
 def bad_bands(cube: Cube) -> tuple[int, ...]:
@@ -92,6 +96,7 @@ def info(scene: Scene) -> dict[str, Any]:
         "minimum": low if low <= high else None,
         "maximum": high if low <= high else None,
         "bad_bands": list(found.bad),
+        "pixels_without_data": 0 if scene.valid is None else int((~scene.valid).sum()),
         "labelled_pixels": sum(counts),
         "classes": classes,
         "crs": scene.georeference.crs if scene.georeference else None,
@@ -113,7 +118,7 @@ def colour_composite(scene: Scene) -> NDArray[np.uint8]:
 
     Bands nearest to 640, 550 and 460 nm where wavelengths are known and reach there, else the
     middles of the upper, middle and lower third (false colour); each stretched from its 2nd to
-    its 98th percentile.
+    its 98th percentile. Pixels without data are black.
     """
     picture = np.empty((*scene.shape, 3), np.uint8)
     for channel, band in enumerate(composite_bands(scene)):
@@ -121,6 +126,8 @@ def colour_composite(scene: Scene) -> NDArray[np.uint8]:
         low, high = np.nanpercentile(values, (2, 98))
         scaled = (values - low) / (high - low if high > low else 1) * 255
         picture[:, :, channel] = np.nan_to_num(scaled).clip(0, 255).round()
+    if scene.valid is not None:
+        picture[~scene.valid] = 0
     return picture
 
 

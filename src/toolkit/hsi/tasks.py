@@ -148,6 +148,7 @@ def load(config: SceneConfig) -> Scene:
         config.variable,
         config.labels_variable,
         config.drop_bands,
+        config.no_data,
         config.denoise,
         config.classes,
     )
@@ -161,6 +162,7 @@ def _read(
     variable: str | None,
     labels_variable: str | None,
     drop_bands: scenes.DropBands,
+    no_data: float | None,
     denoise: tuple[int, int, int] | None,
     classes: tuple[int, ...] | None,
 ) -> Scene:
@@ -171,6 +173,7 @@ def _read(
         variable=variable,
         labels_variable=labels_variable,
         drop_bands=drop_bands,
+        no_data=no_data,
     )
     kept = read if classes is None else read.only(classes)
     return _without_noise(kept, denoise)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from toolkit.core.supervised import Indices
@@ -19,6 +20,7 @@ from toolkit.hsi.augmentation import augment, turned
 from toolkit.hsi.config import AugmentationConfig, TransductiveConfig
 from toolkit.hsi.examples import IGNORED, Pixels, channels_first
 from toolkit.hsi.reading import windows
+from toolkit.hsi.scene import Mask
 
 STRONG = AugmentationConfig(noise=0.1, gain=0.1, band_dropout=0.5)
 _WEAK, _STRONG = -1, -2  # targets that mark what a window is
@@ -28,12 +30,14 @@ _WEAK, _STRONG = -1, -2  # targets that mark what a window is
 class Unlabelled:
     """Labelled pixels, then ``count`` others weakly and the same ones strongly changed.
 
-    The targets of the others are marks, not classes: a batch of B labelled pixels is windows
-    (B + 2 count, bands, side, side) with targets (B + 2 count, 1, 1).
+    The others are of the ``area`` (rows, columns), all of the scene by default. Their targets are
+    marks, not classes: a batch of B labelled pixels is windows (B + 2 count, bands, side, side)
+    with targets (B + 2 count, 1, 1).
     """
 
     labelled: Pixels
     count: int
+    area: Mask | None = None
 
     def __len__(self) -> int:
         return len(self.labelled)
@@ -46,12 +50,20 @@ class Unlabelled:
         if generator is None:
             return (x_BCHW,), targets
         own = self.labelled
-        rows, columns = (generator.integers(n, size=self.count) for n in own.cube.shape[:2])
+        rows, columns = self._drawn(generator)
         weak = windows(own.cube, rows, columns, own.patch)
         strong = turned(augment(weak, own.statistics, STRONG, generator), generator)
         marks = torch.tensor([_WEAK] * self.count + [_STRONG] * self.count)[:, None, None]
         x_BCHW = torch.cat([x_BCHW, channels_first(weak), channels_first(strong)])
         return (x_BCHW,), torch.cat([targets, marks])
+
+    def _drawn(self, generator: np.random.Generator) -> tuple[NDArray[np.intp], ...]:
+        """Rows and columns of pixels, (count,) each."""
+        if self.area is None:
+            shape = self.labelled.cube.shape[:2]
+            return tuple(generator.integers(n, size=self.count) for n in shape)
+        chosen = generator.integers(np.count_nonzero(self.area), size=self.count)
+        return tuple(places[chosen] for places in np.nonzero(self.area))
 
 
 def consistency_loss(

@@ -29,7 +29,7 @@ def svm_map(scene: Scene, train: Labels, where: NDArray[np.bool_], seed: int) ->
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from sklearn.svm import SVC
 
-    mean, deviation = statistics(scene.cube)
+    mean, deviation = statistics(scene.cube, scene.valid)
     spectra = (scene.cube[train > 0].astype(np.float64) - mean) / deviation
     classes = train[train > 0]
     parts = min(_FOLDS, int(np.bincount(classes).max()))
