@@ -137,6 +137,9 @@ def test_wavelengths_come_in_nanometres_or_with_a_note(
         "{UTM, 1.5, 1.5, 500001, 3999998.5, 2, 3, 16, South, WGS-84, units=Meters}",
         "{Geographic Lat/Lon, 1, 1, -86.9, 40.5, 0.001, 0.001, WGS-84, units=Degrees}",
         "{UTM, 1, 1, 500000, 4000000, 2, 2, 16, North, WGS-84, units=Meters, rotation=30}",
+        "{UTM, 1, 1, 500000, 4000000, 2, 2, 16, North, North America 1983, units=Meters}",
+        "{UTM, 1, 1, 500000, 4000000, 2, 2, 16, North, North America 1927, units=Meters}",
+        "{Geographic Lat/Lon, 1, 1, -86.9, 40.5, 0.1, 0.1, North America 1983, units=Degrees}",
         "{Arbitrary, 1, 1, 10, 20, 2, 2}",
     ],
 )
@@ -149,6 +152,25 @@ def test_places_are_those_of_gdal(tmp_path: Path, info: str) -> None:
         np.testing.assert_allclose(ours.transform, image.transform[:6], rtol=1e-12, atol=1e-9)
         if ours.crs:
             assert rasterio.crs.CRS.from_string(ours.crs).to_epsg() == image.crs.to_epsg()
+
+
+@pytest.mark.parametrize("epsg", [2263, 4267, 4269, 4326, 5070, 26916, 26716, 32756])
+def test_systems_in_feet_degrees_and_metres_reach_gdal_unchanged(tmp_path: Path, epsg: int) -> None:
+    rasterio = pytest.importorskip("rasterio")
+    place = Georeference((5.0, 0.0, 980000.0, 0.0, -5.0, 200000.0), f"EPSG:{epsg}")
+    envi_writing.write_cube(tmp_path / "a.hdr", small(), georeference=place)
+    with rasterio.open(tmp_path / "a.img") as image:
+        assert image.crs.to_epsg() == epsg
+        assert image.transform[:6] == place.transform
+
+
+def test_a_system_that_is_not_understood_is_told(tmp_path: Path) -> None:
+    info = "{UTM, 1, 1, 500000, 4000000, 2, 2, 32, North, European 1950, units=Meters}"
+    read = envi.read(write(tmp_path, small(), map_info=info))
+    assert read.georeference is not None and read.georeference.crs == ""
+    assert any("UTM, 32, North, European 1950" in note for note in read.notes)
+    none = write(tmp_path, small(), map_info="{Arbitrary, 1, 1, 10, 20, 2, 2}")
+    assert envi.read(none).notes == ()
 
 
 def test_well_known_text_survives_the_comma_splitting(tmp_path: Path) -> None:

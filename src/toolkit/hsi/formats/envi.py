@@ -12,7 +12,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,28 @@ _LONGEST_HEADER = 1 << 24  # bytes
 _ORDER = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
 _REQUIRED = ("samples", "lines", "bands", "data type", "interleave", "byte order")
 _UNREAD = ("file compression", "major frame offsets", "minor frame offsets")
+
+
+class Datum(NamedTuple):
+    """A datum by ENVI's name, and EPSG codes: geographic, of UTM zone 0 north and south."""
+
+    name: str
+    geographic: int
+    north: int
+    south: int | None
+    zones: int
+
+    def utm(self, zone: int, half: str) -> int | None:
+        """The code of a UTM zone; None where there is none."""
+        base = self.south if half == "south" else self.north
+        return base + zone if base is not None and 1 <= zone <= self.zones else None
+
+
+DATUMS = (
+    Datum("WGS-84", 4326, 32600, 32700, 60),
+    Datum("North America 1983", 4269, 26900, None, 23),
+    Datum("North America 1927", 4267, 26700, None, 22),
+)
 
 Header = dict[str, Any]  # spectral's: lower-case key -> text, or list of texts for {a, b}
 
@@ -62,7 +84,7 @@ def read(path: Path) -> Raster:
         no_data=_first_number(header.get("data ignore value")),
         class_names={i: name for i, name in enumerate(_texts(header, "class names")) if name},
         colours=_colours(header),
-        georeference=_georeference(header),
+        georeference=_georeference(header, notes),
         notes=tuple(notes),
     )
 
@@ -189,7 +211,7 @@ def _colours(header: Header) -> dict[int, tuple[int, int, int]]:
     return dict(enumerate(triples))
 
 
-def _georeference(header: Header) -> Georeference | None:
+def _georeference(header: Header, notes: list[str]) -> Georeference | None:
     info = _texts(header, "map info")
     numbers = [_first_number(text) for text in info[1:7]]
     if len(numbers) < 6 or None in numbers:
@@ -199,8 +221,11 @@ def _georeference(header: Header) -> Georeference | None:
     a, b = math.cos(turn) * width, math.sin(turn) * width
     d, e = math.sin(turn) * height, -math.cos(turn) * height
     corner = (east - (column - 1) * width, north + (row - 1) * height)
-    wkt = ",".join(_texts(header, "coordinate system string"))
-    return Georeference((a, b, corner[0], d, e, corner[1]), wkt or _code(info))
+    crs = ",".join(_texts(header, "coordinate system string")) or _code(info)
+    if not crs and info[0].strip().lower() != "arbitrary":
+        words = ", ".join([info[0].strip(), *(word.strip() for word in info[7:])])
+        notes.append(f"the coordinate system is not understood ({words}): it is left away")
+    return Georeference((a, b, corner[0], d, e, corner[1]), crs)
 
 
 def _option(info: Sequence[str], key: str) -> float | None:
@@ -212,10 +237,12 @@ def _option(info: Sequence[str], key: str) -> float | None:
 
 
 def _code(info: Sequence[str]) -> str:
-    """EPSG code of the two systems that a header without WKT names beyond doubt."""
+    """EPSG code of the systems that a header without WKT names beyond doubt."""
     words = [word.strip().lower() for word in info]
-    if "wgs-84" not in words:
-        return ""
-    if words[0] == "utm" and len(words) > 8 and words[7].isdecimal():
-        return f"EPSG:{(32700 if words[8] == 'south' else 32600) + int(words[7])}"
-    return "EPSG:4326" if words[0] == "geographic lat/lon" else ""
+    datum = next((each for each in DATUMS if each.name.lower() in words), None)
+    code = None
+    if datum is not None and words[0] == "geographic lat/lon":
+        code = datum.geographic
+    elif datum is not None and words[0] == "utm" and len(words) > 8 and words[7].isdecimal():
+        code = datum.utm(int(words[7]), words[8])
+    return "" if code is None else f"EPSG:{code}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError
 from toolkit.core.files import saving
+from toolkit.hsi.formats.envi import DATUMS
 from toolkit.hsi.scene import Cube, Georeference
 from toolkit.hsi.survey import row_blocks
 
@@ -113,9 +114,7 @@ def _located(georeference: Georeference | None) -> dict[str, Any]:
     if math.dist(turned, (d, e)) > _EXACT * height:
         what = f"the transform {georeference.transform} mirrors or shears; ENVI cannot say that"
         raise DataError(what, where="georeference", hint="write a GeoTIFF instead")
-    info = [*_projection(georeference.crs), "units=Meters"]
-    if "Geographic" in info[0]:
-        info[-1] = "units=Degrees"
+    info = _projection(georeference.crs)
     info[1:1] = ["1", "1", *map(repr, (c, f, width, height))]
     if turn:
         info.append(f"rotation={math.degrees(turn)!r}")
@@ -146,11 +145,16 @@ def _well_known_text(crs: str, projection: str) -> str:
 
 
 def _projection(crs: str) -> list[str]:
-    """The first words of ``map info``; "Arbitrary" where only well-known text can say more."""
+    """The words of ``map info`` beside its numbers; "Arbitrary" where only WKT can say more.
+
+    That comes without units: GDAL would convert a system in feet to the meters it reads of here.
+    """
     code = crs.upper().removeprefix("EPSG:")
-    if code == "4326":
-        return ["Geographic Lat/Lon", "WGS-84"]
-    for base, half in ((32600, "North"), (32700, "South")):
-        if code.isdecimal() and 1 <= int(code) - base <= 60:
-            return ["UTM", str(int(code) - base), half, "WGS-84"]
+    number = int(code) if code.isdecimal() else 0
+    for datum in DATUMS:
+        if number == datum.geographic:
+            return ["Geographic Lat/Lon", datum.name, "units=Degrees"]
+        for base, half in ((datum.north, "North"), (datum.south, "South")):
+            if base is not None and 1 <= number - base <= datum.zones:
+                return ["UTM", str(number - base), half, datum.name, "units=Meters"]
     return ["Arbitrary"]
