@@ -126,7 +126,8 @@ class NaiveAcerax:
         self._descend("critic", -(value * d).mean())
         for slow, fast in zip(self.target.parameters(), self.critic.parameters()):
             slow.data.mul_(1 - own.target_share).add_(own.target_share * fast.data)
-        found = {"value": value, "ratio": ratio[:, 0], "advantage": d.square()}
+        unmoved = truncated(torch.zeros(()), own.bound, own.truncation)
+        found = {"value": value, "ratio": ratio[:, 0] / unmoved, "advantage": d.square()}
         return {name: one.mean().item() for name, one in found.items()}
 
     @torch.no_grad()

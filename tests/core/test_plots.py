@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.core import plots
+from toolkit.core.errors import RunError
 from toolkit.core.statistics import Interval
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -143,3 +144,9 @@ def test_strips_with_gaps_and_estimates():
     assert len(ax.lines) == 2 and ax.get_ylim()[1] > 3
     empty = {"time_s": np.arange(5), "millivolts": np.full(5, np.nan)}
     assert plots.signal_strips([empty]).axes
+
+
+def test_a_figure_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write"):
+        plots.save(plots.canvas(2, 2)[0], tmp_path / "file" / "a.png")

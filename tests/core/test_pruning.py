@@ -1,5 +1,7 @@
 """Checkpoints removed on request: what is needed stays."""
 
+import shutil
+
 import pytest
 from tiny_tasks import fit, new_run
 
@@ -61,3 +63,16 @@ def test_what_checkpoints_share_is_not_counted_as_freed(run):
 def test_a_run_in_use_is_left_alone(run):
     with run.locked(), pytest.raises(RunError, match="in use"):
         prune(run, 1)
+
+
+def test_one_run_in_training_does_not_keep_the_others(run, tmp_path):
+    from commands import call
+
+    locked, other = run.path, tmp_path / "other"
+    shutil.copytree(run.path, other)
+    with Run(locked).locked():
+        found = call("runs", "prune", locked, other, "--keep", 1, "--runs-dir", tmp_path)
+    assert found.exit_code == 4 and str(locked) in found.stderr
+    assert "other" in found.stdout and "freed" in found.stdout
+    assert checkpoint.steps(Run(locked).checkpoints) == [8, 16, 24]
+    assert checkpoint.steps(Run(other).checkpoints) == [8, 24]

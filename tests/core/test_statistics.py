@@ -170,6 +170,7 @@ def test_too_few_units_give_no_interval():
     for interval in (
         bootstrap_interval(np.mean, np.array([2.0]), rng=rng()),
         seeds_interval([[2.0]], "mean", rng=rng()),
+        seeds_interval([[2.0], [1.0, 3.0]], "mean", rng=rng()),
         paired_difference([3.0], [1.0], rng=rng()),
         counts_interval(metrics.accuracy, np.array([[[2, 0], [0, 3]]]), rng=rng()),
     ):

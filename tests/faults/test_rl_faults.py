@@ -217,9 +217,12 @@ class Bad(gymnasium.Env):
     def step(self, action):
         self.t += 1
         broken = self.t == self.at
+        if broken and self.bad == "step":
+            raise KeyError("left knee")
         seen = np.full(self.observation_space.shape, 0.1 * self.t, np.float32)
         seen[0] = np.nan if broken and self.bad == "observation" else seen[0]
         reward = np.nan if broken and self.bad == "reward" else -float(action[0] ** 2)
+        seen = seen.tolist() if self.bad == "list" else seen
         return seen, reward, False, self.t >= 50, {}
 
 
@@ -252,6 +255,36 @@ def test_nan_stops_the_run_with_its_step_and_keeps_the_last_checkpoint(
     assert Run(path).status["state"] == "failed"
     assert Run(path).status["step"] == 39
     assert [one.name for one in (path / "checkpoints").iterdir() if "39" in one.name]
+
+
+def test_an_environment_that_fails_is_blamed_and_the_last_checkpoint_kept(
+    module: str, tmp_path: Path
+) -> None:
+    words = running(module, 120, "learning_starts=5")
+    result = call(*words, "--env-arg", "bad=step", "--runs-dir", tmp_path / "runs")
+    check_refusal(result.exit_code, result.stdout, result.stderr[result.stderr.index("Error") :], 2)
+    for text in ("BadTester-v0", "failed in its step", "'left knee' (KeyError)", "--debug"):
+        assert text in result.stderr
+    path = only_run(tmp_path / "runs")
+    assert [one.name for one in (path / "checkpoints").iterdir() if "39" in one.name]
+
+
+def test_observations_may_be_lists_and_a_missing_time_limit_is_told(
+    module: str, tmp_path: Path
+) -> None:
+    words = running(module, 70, "learning_starts=5")
+    result = call(*words, "--env-arg", "bad=list", "--runs-dir", tmp_path / "runs")
+    assert result.exit_code == 0, result.stderr
+    assert "has no time limit" in result.stderr and "max_episode_steps=1000" in result.stderr
+
+
+def test_a_module_that_cannot_be_imported_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_environments.py").write_text("gymnasium.register('X-v0')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    says = ("broken_environments", "NameError", "gymnasium")
+    refused(2, "rl", "run", "broken_environments:X-v0", "--runs-dir", tmp_path / "r", says=says)
 
 
 def test_images_are_refused(module: str, tmp_path: Path) -> None:

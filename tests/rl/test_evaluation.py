@@ -119,7 +119,7 @@ def test_an_environment_that_gives_no_number_is_divergence(monkeypatch, name):
 
 def test_an_episode_that_never_ends_is_cut(monkeypatch):
     monkeypatch.setattr(environments, "make", lambda *_: Broken())
-    monkeypatch.setattr("toolkit.rl.evaluation._LONGEST", 50)
+    monkeypatch.setattr("toolkit.rl.evaluation.LONGEST", 50)
     found = evaluate(still, "Broken-v0", {}, 1, seed=0)
     assert found.lengths.tolist() == [50] and not found.terminated.any()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 from pathlib import Path
@@ -150,6 +151,48 @@ def test_run_leaves_every_return_figures_and_a_policy(tmp_path) -> None:
     json.dumps(result, allow_nan=False)
 
 
+def test_the_best_policy_is_judged_and_every_return_kept(tmp_path) -> None:
+    """The best evaluation is the first: reward is better undone."""
+    sets = ("env=Pendulum-v1", "steps=600", "evaluate_every=200", "keep_checkpoints=9")
+    monitored = ("monitor=evaluation/return", "monitor_mode=min", "reward_scale=0.1")
+    config = settings("acerax", *sets, *monitored)
+    run = Run.create(tmp_path, "rl", "run", config)
+    result = Trainer(run, config).fit(tasks.make(config))
+    assert result is not None
+    returns = [line["evaluation/return"] for line in run.metrics]
+    best = int(np.argmin(returns))
+    assert result["model_step"] == run.metrics[best]["step"]
+    assert result["final_sigma"] == [run.metrics[best]["sigma/0"]]
+    with (run.path / "episodes.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [200, 400, 600]
+    with (run.path / "evaluations.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)][::2] == [200, 400, 600]
+    assert result["training_episodes"] == 3
+
+
+def test_taking_a_model_leaves_the_records_alone() -> None:
+    task = tasks.make(settings("acerax", "env=Pendulum-v1", "policy_share=0.1"))
+    for i in range(230):
+        task.step(i)
+    task.evaluate(230)
+    before = copy.deepcopy(task.state_dict()["agent"])
+    for i in range(230, 450):
+        task.step(i)
+    task.take_model({"agent": before, "evaluations": [{"step": 230}]})
+    assert (len(task.episodes), task.model_step) == (2, 230)
+    ours, theirs = tensors(task.agent.state_dict()), tensors(before)
+    assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_seconds_are_those_of_training(tmp_path) -> None:
+    config = settings("acerax", "env=Pendulum-v1", "steps=60", "evaluate_every=30")
+    run = Run.create(tmp_path, "rl", "run", config)
+    task = tasks.make(config)
+    Trainer(run, config).fit(task)
+    clocks = [line["time_s"] for line in run.metrics]
+    assert 0 < clocks[0] < clocks[1] == pytest.approx(task.trained_s, rel=0.05, abs=0.002)
+
+
 def test_observed_values_are_discounted_sums() -> None:
     np.testing.assert_allclose(discounted(np.array([1.0, 2.0, 4.0]), 8.0, 0.5), [4.0, 6.0, 8.0])
 
@@ -164,6 +207,13 @@ def test_value_bias_compares_with_the_latest_episode() -> None:
     assert (last.step, last.length, last.total) == (200, 200, pytest.approx(rewards.sum()))
     assert found["value/observed"] == pytest.approx(discounted(rewards, 0.0, 0.9).mean(), rel=0.02)
     assert found["value/bias"] == pytest.approx(found["value/expected"] - found["value/observed"])
+
+
+def test_values_that_count_entropy_are_not_compared_with_returns() -> None:
+    task = tasks.make(settings("sac", "env=Pendulum-v1"))
+    for i in range(230):
+        task.step(i)
+    assert not [key for key in task.evaluate(230) if key.startswith("value/")]
 
 
 def test_learning_pays_on_a_problem_of_one_step(tmp_path) -> None:

@@ -65,6 +65,10 @@ def start(
     except (ConfigError, DataError):
         _forget_unbegun(run)
         raise
+    except SystemExit as left:  # several processes said so
+        if left.code in (ConfigError.exit_code, DataError.exit_code):
+            _forget_unbegun(run)
+        raise
 
 
 def settings(app: str, verb: str, **given: Any) -> RunConfig:
@@ -101,7 +105,8 @@ def _resolved(
 
 def _forget_unbegun(run: Run) -> None:
     """Leave nothing of a run that data or settings kept from taking its first step."""
-    if not (run.path / "metrics.jsonl").exists():  # the first file that the trainer writes
+    has_saved = run.checkpoints.is_dir() and any(run.checkpoints.iterdir())
+    if not has_saved and not (run.path / "metrics.jsonl").exists():
         shutil.rmtree(run.path, ignore_errors=True)
 
 

@@ -37,7 +37,9 @@ def run(**options: Any) -> None:
     """Learn to act in ENV, a gymnasium id with a continuous box of actions.
 
     Presets: acerax (default: adaptive dispersion), acerax-paper (as published), acer (fixed σ),
-    sac (stable-baselines3's SAC), sacx (modern twin critics, adaptive dispersion).
+    sac (stable-baselines3's SAC), sacx (modern twin critics, adaptive dispersion). Where ENV is
+    Pendulum-v1, acerax and acer have a γ, widths and a number of updates of its own
+    (--print-config shows them).
 
     \b
     Examples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,18 +193,34 @@ def prune(
 ) -> None:
     """Remove checkpoints that are no longer needed; results, models and figures stay.
 
-    The best checkpoint stays beside the newest. RUN may be a folder such as a sweep's, which stands
-    for all runs below it.
+    The best checkpoint stays beside the newest, and runs in training are left alone. RUN may be a
+    folder such as a sweep's, which stands for all runs below it.
 
     \b
     Examples:
       toolkit runs prune @last --dry-run
       toolkit runs prune runs --keep 1
     """
+    from toolkit.core.errors import ToolkitError
     from toolkit.core.finding import resolve_all
     from toolkit.core.pruning import prune as pruned
 
-    rows = [pruned(run, keep, only_say=dry_run) for run in resolve_all(run_names, runs_dir)]
+    rows: list[Mapping[str, Any]] = []
+    failed: list[ToolkitError] = []
+    for run in resolve_all(run_names, runs_dir):
+        try:
+            rows.append(pruned(run, keep, only_say=dry_run))
+        except ToolkitError as error:  # one that is in training does not keep the others
+            failed.append(error)
+    for other in failed[1:]:
+        click.echo(f"Error: {other}", err=True)
+    if rows or not failed:
+        _say_pruned(rows, dry_run, as_json)
+    if failed:
+        raise failed[0]
+
+
+def _say_pruned(rows: Sequence[Mapping[str, Any]], dry_run: bool, as_json: bool) -> None:
     freed = sum(row["freed_bytes"] for row in rows)
     cells = [
         [row["run"], len(row["kept"]), len(row["removed"]), f"{row['freed_bytes'] / 1e6:.1f}"]

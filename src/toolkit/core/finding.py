@@ -39,8 +39,9 @@ def resolve(spec: str, root: Path) -> Run:
     if len(matches) == 1 or len(exact) == 1:
         return Run.open((exact or matches)[0].path)
     if matches:
-        names = ", ".join(run.name for run in matches[:4])
-        raise RunError(f"{spec!r} fits {len(matches)} runs: {names}", where=str(root))
+        paths = ", ".join(str(run.path) for run in matches[:4])
+        what = f"{spec!r} fits {len(matches)} runs: {paths}"
+        raise RunError(what, where=str(root), hint="name one by its path")
     hint = "toolkit runs list shows the runs there are; --runs-dir names another folder"
     raise RunError(f"no run {spec!r}", where=str(root), hint=hint)
 

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from toolkit.core.errors import DataError
-from toolkit.core.files import write_atomic
+from toolkit.core.files import saving, write_atomic
 
 if TYPE_CHECKING:
     from toolkit.core.statistics import Interval
@@ -64,7 +64,8 @@ def save(figure: Figure, path: Path, caption: str = "", dpi: int = 160) -> Path:
     figure.savefig(
         buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata=metadata
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with saving(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, buffer.getvalue())
     return path
 

@@ -139,14 +139,15 @@ def seeds_interval(
 
     Args:
         strata: the final scores of every environment (or data set), one array of seeds each, on a
-            common scale; a single experiment is ``[scores]``.
+            common scale; a single experiment is ``[scores]``. With a stratum of one seed there is
+            no interval: what it varies by is not known.
     """
     arrays = [np.asarray(s, np.float64).ravel() for s in strata]
     if not arrays or not all(a.size for a in arrays):
         raise DataError("every stratum needs the score of at least one seed")
     reduce: Callable[..., Floats] = iqm if aggregate == "iqm" else np.mean
     n = sum(a.size for a in arrays)
-    repeats = n_resamples if any(a.size > 1 for a in arrays) else 0
+    repeats = n_resamples if all(a.size > 1 for a in arrays) else 0
     drawn = [a[rng.integers(a.size, size=(repeats, a.size))] for a in arrays]
     resampled = reduce(np.concatenate(drawn, axis=1), axis=1)
     return _interval(float(reduce(np.concatenate(arrays), axis=0)), resampled, confidence, n)

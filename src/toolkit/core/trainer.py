@@ -6,11 +6,11 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from toolkit.core import checkpoint
 from toolkit.core.config import RunConfig
@@ -56,6 +56,14 @@ class Task(Protocol):
 
     def finish(self, run: Run) -> Mapping[str, Any]:
         """Write figures and report into ``run`` and return its result."""
+
+
+@runtime_checkable
+class Recording(Protocol):
+    """A task whose state has records of the whole run beside the model."""
+
+    def take_model(self, state: Mapping[str, Any]) -> None:
+        """Take over the model alone of what ``state_dict`` gave, to judge it."""
 
 
 @dataclass
@@ -143,7 +151,7 @@ class Trainer:
         if found is not None:
             self._saved_step, state = found
             step = self._saved_step
-            self._memory = self._take(task, state)
+            self._memory = self._take(task.load_state_dict, state)
         elif self._has_saved():
             what = "the run's checkpoints are gone: it would silently start over"
             raise RunError(what, where=str(self.run.checkpoints), hint="start a new run")
@@ -164,10 +172,10 @@ class Trainer:
             return self.run.result is not None
         return status["step"] > 0 and status["state"] in ("finished", "paused", "interrupted")
 
-    def _take(self, task: Task, state: Mapping[str, Any]) -> _Memory:
+    def _take(self, load: Callable[[Mapping[str, Any]], None], state: Mapping[str, Any]) -> _Memory:
         try:
             memory = _Memory(**state["trainer"])
-            task.load_state_dict({key: part for key, part in state.items() if key != "trainer"})
+            load({key: part for key, part in state.items() if key != "trainer"})
             return memory
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             what = f"the checkpoint does not fit this run: {error}".splitlines()[0]
@@ -176,16 +184,16 @@ class Trainer:
 
     def _loop(self, task: Task, step: int) -> tuple[int, str]:
         began = beat = saved = time.monotonic()
-        trained_before = self._memory.trained_s
         while not self._over(task, step):
             if self._exhausted():
                 self._save(task, step)
                 return step, "patience"
+            stepped = time.monotonic()
             figures = task.step(step)
+            now = time.monotonic()
+            self._memory.trained_s += now - stepped  # evaluations and checkpoints do not count
             self._guard(figures, step)
             step += 1
-            now = time.monotonic()
-            self._memory.trained_s = trained_before + now - began
             self._memory.add(figures)
             self.progress.update(step, figures)
             better = self._evaluate(task, step) if self._evaluation_due(task, step) else False
@@ -300,7 +308,8 @@ class Trainer:
         except RunError as error:
             self.progress.note(f"{error.what}; judging the last step's model instead of the best")
             return step
-        self._take(task, state)
+        load = task.take_model if isinstance(task, Recording) else task.load_state_dict
+        self._take(load, state)
         return best
 
     def _record_failure(self, error: Exception) -> None:

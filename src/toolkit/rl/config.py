@@ -74,7 +74,7 @@ class AcerConfig(Config):
         0.05, ge=0, description="c: likelihood of replayed modes, which keeps the actor near them"
     )
     scaled: bool = Field(True, description="divide the actor's advantages by their running RMS")
-    clip: float = Field(3.0, gt=0, description="bound of the scaled advantages; inf: none")
+    clip: float = Field(3.0, gt=0, description="bound of the scaled advantages")
 
 
 class TwinQConfig(Config):

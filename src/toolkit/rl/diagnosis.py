@@ -25,9 +25,11 @@ def value_bias(agent: Agent, replay: Replay, last: Episode) -> dict[str, float]:
     """Mean V over the episode ``last``, mean discounted return from the same states on.
 
     Both in the environment's own rewards. An episode cut by a time limit goes on in V. Nothing
-    where its rows are no longer kept.
+    where its rows are no longer kept, or where values count entropy too, as under a temperature.
     """
     config = agent.config
+    if config.dispersion.kind == "temperature":
+        return {}
     begun = (last.step - 1) // config.environments - last.length + 1
     if begun < replay.oldest:
         return {}

@@ -7,9 +7,10 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -96,6 +97,9 @@ def _registered(env_id: str) -> EnvSpec:
             importlib.import_module(module)
         except ImportError as error:
             raise _missing(env_id, error) from error
+        except Exception as error:  # of a module of the user's own
+            what = f"module {module!r} cannot be imported: {error} ({type(error).__name__})"
+            raise ConfigError(what, where="env", hint=f"python -c 'import {module}'") from error
     if name not in registry:
         raise ConfigError(
             f"no environment {env_id!r}; {closest(name, registry)}",
@@ -103,6 +107,18 @@ def _registered(env_id: str) -> EnvSpec:
             hint="one that a module of yours registers is written module:Name-v0",
         )
     return registry[name]
+
+
+@contextmanager
+def blaming(env: Env, doing: Literal["reset", "step"]) -> Iterator[None]:
+    """Turn whatever an environment raises into a ConfigError that says whose fault it is."""
+    try:
+        yield
+    except Exception as error:
+        name = env.spec.id if env.spec else str(env)
+        what = f"{name!r} failed in its {doing}: {error} ({type(error).__name__})"
+        hint = "toolkit --debug shows where; the last checkpoint is kept"
+        raise ConfigError(what, where="env", hint=hint) from error
 
 
 def _load(spec: EnvSpec) -> None:

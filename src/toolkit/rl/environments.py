@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from toolkit.core import rng
 from toolkit.core.errors import DivergedError, RunError
-from toolkit.rl.environment_making import Env, Spaces, make, spaces_of
+from toolkit.rl.environment_making import Env, Spaces, blaming, make, spaces_of
 from toolkit.rl.environment_state import Episode, recorder
 
 __all__ = ["Env", "Environments", "Finished", "Spaces", "Step", "make", "spaces_of"]
@@ -64,7 +64,8 @@ class Environments:
 
     def _begin(self, i: int, seed: int | None = None) -> Episode:
         self._recorders[i].begins(seed)
-        observation, _ = self._envs[i].reset(seed=seed)
+        with blaming(self._envs[i], "reset"):
+            observation, _ = self._envs[i].reset(seed=seed)
         episode = Episode(np.array(observation, np.float32))
         self._check(i, episode, 0.0)
         return episode
@@ -97,7 +98,8 @@ class Environments:
             hint = "this comes from the policy: lower its learning rates"
             raise self._diverged(i, episode.length + 1, "was given the action", action, hint)
         self._recorders[i].acts(action)
-        observation, reward, terminated, truncated, _ = self._envs[i].step(action)
+        with blaming(self._envs[i], "step"):
+            observation, reward, terminated, truncated, _ = self._envs[i].step(action)
         episode.observation = np.array(observation, np.float32)
         episode.length += 1
         episode.total += float(reward)

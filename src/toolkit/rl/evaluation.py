@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from toolkit.core import rng, statistics
 from toolkit.core.errors import DivergedError
 from toolkit.rl import environments
+from toolkit.rl.environment_making import blaming
 
 Floats = NDArray[np.float64]
 Act = Callable[[NDArray[Any]], NDArray[Any]]  # observations (N, d) to actions (N, a), own units
-_LONGEST = 100_000  # steps of an episode in an environment that never ends one
+LONGEST = 10_000  # steps of an episode in an environment that never ends one
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ class Rollout:
         self._env, self._where = env, where
         self.total, self.length = 0.0, 0
         self.goes_on, self.terminated = True, False
-        self.observation = self._finite("observation", env.reset(seed=seed)[0])
+        with blaming(env, "reset"):
+            observation, _ = env.reset(seed=seed)
+        self.observation = self._finite("observation", np.asarray(observation))
 
     def step(self, action: NDArray[Any]) -> None:
         """Act once, in the environment's units.
@@ -108,12 +111,13 @@ class Rollout:
             DivergedError: the action, the observation or the reward is not finite.
         """
         self._finite("action", action)
-        observation, reward, terminated, truncated, _ = self._env.step(action)
+        with blaming(self._env, "step"):
+            observation, reward, terminated, truncated, _ = self._env.step(action)
         self.length += 1
-        self.observation = self._finite("observation", observation)
+        self.observation = self._finite("observation", np.asarray(observation))
         self.total += float(self._finite("reward", np.asarray(reward)))
         self.terminated = bool(terminated)
-        self.goes_on = not (terminated or truncated or self.length >= _LONGEST)
+        self.goes_on = not (terminated or truncated or self.length >= LONGEST)
 
     def _finite(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
         if not np.isfinite(values).all():

@@ -51,6 +51,7 @@ class Interaction:
         self.evaluations: list[Judged] = []
         self.updates = 0
         self.trained_s = 0.0
+        self.model_step: int | None = None  # of the best model, where that is judged
         self._stds = np.zeros(environments.spaces.action_size)  # sums since the last evaluation
         self._acted = 0
         self._evaluator = Evaluator(config.env, config.env_args, config.episodes, 0)
@@ -200,6 +201,11 @@ class Interaction:
         self._stds[:] = state["stds"]
         self._acted, self.updates = int(state["acted"]), int(state["updates"])
         self.trained_s = float(state["trained_s"])
+
+    def take_model(self, state: Mapping[str, Any]) -> None:
+        """Take over the agent of ``state``; what this run went through stays."""
+        self.agent.load_state_dict(state["agent"])
+        self.model_step = int(state["evaluations"][-1]["step"])
 
     def finish(self, run: Run) -> Mapping[str, Any]:
         """The verdict."""

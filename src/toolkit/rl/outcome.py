@@ -46,7 +46,7 @@ def judge(task: Interaction, run: Run) -> dict[str, Any]:
         **_pace(task),
         "training_episodes": len(task.episodes),
         **{key: found[key] for key in ("returns", "lengths")},
-        "notes": _notes(task),
+        "notes": _notes(task, found["lengths"]),
     }
 
 
@@ -82,13 +82,15 @@ def _pace(task: Interaction) -> dict[str, float]:
     return {**paces, "updates": task.updates}
 
 
-def _notes(task: Interaction) -> list[str]:
+def _notes(task: Interaction, lengths: Sequence[int]) -> list[str]:
     config = task.config
     notes = [
         f"return_mean: {config.final_episodes} episodes of the mode, as by toolkit rl evaluate "
         f"--episodes {config.final_episodes}; return_last10: the last ten training episodes, with "
         "exploration"
     ]
+    if evaluation.LONGEST in lengths:
+        notes.append(f"episodes that did not end were cut after {evaluation.LONGEST} steps")
     if not task.updates:
         notes.append(f"nothing was learnt: learning_starts = {config.learning_starts}")
     if task.is_random(task.replay.steps * config.environments - 1):
@@ -97,8 +99,9 @@ def _notes(task: Interaction) -> list[str]:
 
 
 def _sigma(task: Interaction, run: Run) -> list[float]:
-    """σ of each action up to the last evaluation; of all actions if there was none yet."""
-    lines, size = run.metrics, task.environments.spaces.action_size
+    """σ of each action before the model's evaluation; of all actions if there was none yet."""
+    size, judged = task.environments.spaces.action_size, task.model_step
+    lines = [line for line in run.metrics if judged is None or line["step"] == judged]
     if not lines:
         return [float(value) for value in task.sigma]
     return [float(lines[-1][f"sigma/{k}"]) for k in range(size)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
@@ -14,9 +15,12 @@ from toolkit.rl.agents.agent import Agent
 from toolkit.rl.agents.twin_q import TwinQ
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.environments import Environments, Spaces
+from toolkit.rl.evaluation import LONGEST
 from toolkit.rl.interaction import Interaction
 from toolkit.rl.outcome import judge
 from toolkit.rl.replay import Replay
+
+_log = logging.getLogger(__name__)
 
 
 def build(run: Run, config: RlRunConfig, ranks: Ranks) -> Interaction:
@@ -38,6 +42,12 @@ def make(config: RlRunConfig, rows: Path | None = None) -> Interaction:
     torch.set_float32_matmul_precision("medium" if config.products == "bfloat16" else "highest")
     environments = Environments(config.env, config.env_args, config.environments, config.seed)
     spaces = environments.spaces
+    if spaces.time_limit is None:
+        _log.warning(
+            "%s has no time limit: evaluations cut episodes after %d steps, training never does; "
+            "--env-arg max_episode_steps=1000 sets one",
+            *(config.env, LONGEST),
+        )
     size, actions = spaces.observation_size, spaces.action_size
     replay = Replay(config.replay.capacity, size, actions, config.environments, rows)
     return Interaction(_agent(spaces, config), environments, replay, config, judge)

@@ -88,6 +88,7 @@ class Acer:
         if config.dispersion.kind == "adaptive":
             self.widener = adam([(self.dispersion, config.dispersion.learning_rate)])
         self.mean_square = torch.ones((), device=device)  # of advantages, a running mean
+        self._unmoved = float(truncated(torch.zeros(()), own.bound, own.truncation))  # ψ_b(1)
 
     @torch.inference_mode()
     def act(self, x: Floats, noise: Floats) -> Action:
@@ -139,9 +140,8 @@ class Acer:
         if self.target is not self.critic:
             follow(self.target, self.critic, own.target_share)
         distance = away.detach().mean(-1).sqrt()
-        return averages(
-            value=value, ratio=ratios[:, 0], advantage=d.square(), mode_distance=distance
-        )
+        ratio = ratios[:, 0] / self._unmoved  # 1: the policy is what it was
+        return averages(value=value, ratio=ratio, advantage=d.square(), mode_distance=distance)
 
     def _scaled(self, d: Tensor) -> Tensor:
         """Advantages divided by their running RMS, and bounded: where the actor is pulled."""
