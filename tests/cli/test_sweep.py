@@ -38,7 +38,8 @@ def sweep(*arguments: object):
         ("ecg train --seeds 0 --seed 3", "--seed is set by the sweep"),
         ("ecg train --seeds 0 --threads=2", "--threads is set by the sweep"),
         ("ecg train --seeds 0 --workers 0", "--workers"),
-        ("ecg train --seeds 0 --executor ray", "--executor"),
+        ("ecg train --seeds 0 --executor slurm", "--executor"),
+        ("rl run Pendulum-v1 --seeds 0 --address 1.2.3.4:6379", "add --executor ray"),
     ],
 )
 def test_bad_input_is_refused_before_anything_starts(tmp_path, arguments, said):

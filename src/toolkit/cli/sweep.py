@@ -1,4 +1,4 @@
-"""``toolkit sweep``: run a command over seeds and settings, in processes."""
+"""``toolkit sweep``: run a command over seeds and settings, in processes here or on a cluster."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from toolkit.cli.options import (
 
 if TYPE_CHECKING:
     from toolkit.core.config import RunConfig
+    from toolkit.core.executor import Executor
 
 _OWN = ("seed", "threads", "devices", "run_dir", "print_config")  # the sweep's, of each cell
 
@@ -42,7 +43,16 @@ _OWN = ("seed", "threads", "devices", "run_dir", "print_config")  # the sweep's,
     show_default="one per core",
     help="Cells that run at once, on one thread each.",
 )
-@click.option("--executor", type=click.Choice(["local"]), default="local", help="Where cells run.")
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where cells run: processes here, or a Ray cluster that sees the same folders.",
+)
+@click.option(
+    "--address", metavar="HOST:PORT", help="Of the Ray cluster [default: a new one, here]."
+)
 @click.option("--max-time", type=Duration(), help="Stop each cell, resumable, after 30s, 5m, 1h.")
 @runs_dir_option
 @json_option
@@ -54,6 +64,7 @@ def sweep(
     grid: tuple[str, ...],
     workers: int,
     executor: str,
+    address: str | None,
     max_time: float | None,
     runs_dir: Path,
     as_json: bool,
@@ -71,7 +82,6 @@ def sweep(
     options = _parse(app, verb, arguments)
 
     from toolkit.cli.progress import for_stderr
-    from toolkit.core.executor import LocalPool
     from toolkit.core.grid import Cell, digest, expand, parse_grid
     from toolkit.core.sweep import Sweep, refuse_failures
 
@@ -86,10 +96,23 @@ def sweep(
         return passed + own + ([f"--max-time={max_time}"] if max_time else [])
 
     facts = {"app": app, "verb": verb, "arguments": list(arguments), "command": sys.argv[1:]}
-    report = Sweep(folder, cells, command, facts).run(LocalPool(workers), for_stderr())
+    pool = _executor(executor, workers, address)
+    report = Sweep(folder, cells, command, facts).run(pool, for_stderr())
     printed = {"sweep": str(folder), **{key: report[key] for key in ("cells", "summary")}}
     emit(printed, as_json, lambda: _print(folder, report["summary"]))
     refuse_failures(report)
+
+
+def _executor(name: str, workers: int, address: str | None) -> Executor:
+    if name == "ray":
+        from toolkit.core.ray_pool import RayPool
+
+        return RayPool(workers, address)
+    if address is not None:
+        raise click.UsageError("--address is of a Ray cluster: add --executor ray")
+    from toolkit.core.executor import LocalPool
+
+    return LocalPool(workers)
 
 
 def _parse(app: str, verb: str, arguments: Iterable[str]) -> Mapping[str, Any]:

@@ -31,6 +31,26 @@ class Job:
     log: Path
 
 
+def launch(
+    job: Job, environment: Mapping[str, str], folder: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start ``job`` in ``folder``, by default the present one.
+
+    In a process group of its own: Ctrl-C at the terminal reaches the sweep alone, which asks each
+    job once. Asked twice, a job would leave without saving.
+    """
+    with saving(job.log), job.log.open("ab") as log:
+        return subprocess.Popen(
+            job.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=dict(environment),
+            cwd=folder,
+            process_group=0,
+        )
+
+
 class Executor(Protocol):
     """Runs jobs; another place than this machine is another implementation."""
 
@@ -81,19 +101,10 @@ class LocalPool:
                 process.terminate()
 
     def _execute(self, job: Job, started: Callable[[Job], None]) -> int | None:
-        with saving(job.log), job.log.open("ab") as log, self._lock:
+        with self._lock:
             if self._stopping:
                 return None
-            # In a process group of its own: Ctrl-C at the terminal reaches this process alone,
-            # which asks each job once. Asked twice, a job would leave without saving.
-            process = subprocess.Popen(
-                job.command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env=self._environment,
-                process_group=0,
-            )
+            process = launch(job, self._environment)
             self._running.add(process)
         started(job)
         try:
