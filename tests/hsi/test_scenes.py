@@ -273,7 +273,7 @@ def test_bands_are_dropped_by_number(tmp_path: Path) -> None:
     assert scene.notes == ("3 of 4 bands dropped (from 0): 0-1, 3",)
     with pytest.raises(DataError, match=r"in bands \(from 0\) 3"):
         scenes.load(path, drop_bands=(0, 1))
-    with pytest.raises(DataError, match="has 4 bands, so that band 4 cannot"):
+    with pytest.raises(DataError, match="the cube has 4 bands, so that band 4 cannot"):
         scenes.load(path, drop_bands=(4,))
 
 
@@ -331,7 +331,7 @@ def test_labels_without_data_are_no_labels(files: Path) -> None:
         scenes.load(str(files / "cube.npy"), labels=files / "gt.npy")
     cube[:] = np.nan
     np.save(files / "cube.npy", cube)
-    with pytest.raises(DataError, match="no pixel of cube holds data"):
+    with pytest.raises(DataError, match="no pixel of the cube holds data"):
         scenes.load(str(files / "cube.npy"), labels=files / "gt.npy")
 
 

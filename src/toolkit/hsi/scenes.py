@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from toolkit.core.errors import ConfigError, DataError, closest
 from toolkit.data.store import sha256_of
-from toolkit.hsi import known_scenes
+from toolkit.hsi import known_scenes, usability
 from toolkit.hsi.formats import label_files, raster_files
 from toolkit.hsi.formats.label_files import LabelMap
-from toolkit.hsi.formats.raster import Raster, listed
+from toolkit.hsi.formats.raster import Raster
 from toolkit.hsi.scene import Cube, Mask, Scene
 from toolkit.hsi.standardisation import filled
-from toolkit.hsi.survey import Survey, bad_bands, colour_composite, info, survey
+from toolkit.hsi.survey import bad_bands, colour_composite, info
+from toolkit.hsi.usability import DropBands
 
 __all__ = ["DropBands", "bad_bands", "colour_composite", "info", "load"]
-
-DropBands = Literal["none", "bad"] | tuple[int, ...]
 
 _FEW = 10  # pixels of a class below which 5 for training and 5 for test are not to be had
 _AGREEMENT = 0.9  # of two truths of one scene, above which the names of one hold for the other
@@ -115,75 +113,20 @@ def _relabelled(source: _Source, truth: LabelMap) -> _Source:
 
 def _with_bands(source: _Source, drop_bands: DropBands) -> Scene:
     raster = source.raster
-    found = survey(raster.array, raster.no_data)
-    bad = sorted({*found.bad, *raster.bad_bands})
-    dropped = _to_drop(bad, drop_bands, source)
-    notes = [*source.notes, *raster.notes, *_notes_on(bad, dropped, found, raster)]
-    _check_finite(found, dropped, source)
-    kept = np.setdiff1d(np.arange(raster.array.shape[2]), dropped)
-    waves = raster.wavelengths_nm
-    cube = raster.array[:, :, kept] if dropped else raster.array
-    valid = _valid(found, source)
+    usable = usability.of(raster, drop_bands, _place(source))
+    kept = np.setdiff1d(np.arange(raster.array.shape[2]), usable.dropped)
+    waves, valid = raster.wavelengths_nm, usable.valid
+    cube = raster.array[:, :, kept] if usable.dropped else raster.array
     return Scene(
         name=source.name,
         cube=_in_rows(cube) if valid is None else filled(cube, valid),
         valid=valid,
         wavelengths_nm=tuple(waves[band] for band in kept) if waves else None,
         georeference=raster.georeference,
-        dropped=tuple(dropped),
+        dropped=usable.dropped,
         warnings=source.warnings,
-        notes=tuple(notes),
+        notes=(*source.notes, *raster.notes, *usable.notes),
     )
-
-
-def _to_drop(bad: list[int], drop_bands: DropBands, source: _Source) -> list[int]:
-    """Numbers of bands, ascending."""
-    bands = source.raster.array.shape[2]
-    asked = drop_bands if isinstance(drop_bands, tuple) else bad if drop_bands == "bad" else ()
-    dropped = sorted(set(asked))
-    if dropped and dropped[-1] >= bands:
-        what = f"{source.name} has {bands} bands, so that band {dropped[-1]} cannot be left out"
-        raise DataError(what, where=_place(source), hint="toolkit hsi info SCENE")
-    if len(dropped) == bands:
-        what = f"no band is left: all {bands} hold NaN or inf, are constant or called bad"
-        raise DataError(what, where=_place(source), hint="cut or fill the pixels without data")
-    return dropped
-
-
-def _notes_on(bad: list[int], dropped: list[int], found: Survey, raster: Raster) -> Iterable[str]:
-    if dropped:
-        yield f"{len(dropped)} of {raster.array.shape[2]} bands dropped (from 0): {listed(dropped)}"
-    if empty := int(found.empty.sum()):
-        value = "NaN" if raster.no_data is None else f"{raster.no_data:g} or NaN"
-        whole = f"{empty} of {found.empty.size} pixels are without data ({value} in every band)"
-        yield f"{whole}: neither learnt from nor classified"
-    kept = set(bad) - set(dropped)
-    if constant := sorted(kept & set(found.constant)):
-        yield f"constant bands (from 0): {listed(constant)}; --drop-bands bad drops them"
-    if called := sorted(kept & set(raster.bad_bands)):
-        bands = listed(called)
-        yield f"bands that the header calls bad (from 0): {bands}; --drop-bands bad drops them"
-
-
-def _check_finite(found: Survey, dropped: list[int], source: _Source) -> None:
-    broken = sorted(set(found.broken) - set(dropped))
-    if not broken:
-        return
-    bands, values = len(found.minimum), int(found.non_finite[broken].sum())
-    what = f"{values} values are NaN or infinite, in bands (from 0) {listed(broken)}"
-    hint = "--drop-bands bad drops these bands"
-    if len(found.broken) == bands:
-        what = f"{values} values are NaN or infinite, some in each of the {bands} bands"
-        hint = "cut or fill the pixels without data"
-    raise DataError(what, where=_place(source), hint=hint)
-
-
-def _valid(found: Survey, source: _Source) -> Mask | None:
-    """Where there are data; None = everywhere."""
-    if found.empty.all():
-        what = f"no pixel of {source.name} holds data"
-        raise DataError(what, where=_place(source), hint="check the file and its no-data value")
-    return ~found.empty if found.empty.any() else None
 
 
 def _in_rows(cube: Cube) -> Cube:
