@@ -100,5 +100,5 @@ def read_about(folder: Path) -> About:
     except FileNotFoundError as error:
         hint = f"toolkit runs resume {folder}"
         raise RunError("there is no finished model", where=str(folder), hint=hint) from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise RunError(f"cannot read what the model is: {error}", where=str(folder)) from error
