@@ -70,6 +70,17 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path):
         RayPool(1).run([job(tmp_path / "none", "a", "-c", "")], lambda one: None, lambda *end: None)
 
 
+def test_where_one_cannot_be_started_those_that_run_save(tmp_path):
+    ray()
+    sign, told = tmp_path / "sign", []
+    runs = job(tmp_path, "a", "-c", SAVES, str(sign))
+    waits = job(tmp_path, "b", "-c", f"import os\nwhile not os.path.exists({str(sign)!r}): pass")
+    never = job(tmp_path / "none", "c", "-c", "")  # its turn comes when a is up
+    with pytest.raises(RunError, match="c could not be started"):
+        RayPool(2).run([runs, waits, never], lambda _: None, lambda _, code: told.append(code))
+    assert told == [0, 75]
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "auto"])
 def test_no_cluster_is_a_wrong_address(address):
     ray()

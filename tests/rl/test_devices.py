@@ -14,6 +14,7 @@ from toolkit.rl.replay import Trajectories
 
 CASES = [
     ("acerax", "acer.geometric=0.9"),
+    ("acerax", "acer.averaged=true"),
     ("acer", "acer.scaled=false"),
     ("sac", "twin_q.policy_delay=1"),
     ("sacx", "twin_q.critic=simba"),

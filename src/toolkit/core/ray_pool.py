@@ -52,6 +52,7 @@ class RayPool:
     def __init__(self, workers: int, address: str | None = None) -> None:
         self._ray = _ray()
         self._stops = self._stopped = 0
+        self._failure: RunError | None = None
         self._waiting: dict[Any, tuple[Job, Any, bool]] = {}  # by reference: whether it began
         where: dict[str, Any] = {"address": address}
         if address is None:
@@ -85,6 +86,8 @@ class RayPool:
                     self._go_on(reference, started, ended)
         finally:
             self._ray.shutdown()
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """See :class:`toolkit.core.executor.Executor`."""
@@ -109,7 +112,9 @@ class RayPool:
             code = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             what = f"{job.name} could not be started: {error.cause}"
-            raise RunError(what, where=str(job.log)) from error
+            self._failure = self._failure or RunError(what, where=str(job.log))
+            self.stop()  # those that run save first
+            return
         except self._ray.exceptions.RayError:
             ended(job, _LOST)
             return

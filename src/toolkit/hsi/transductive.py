@@ -8,6 +8,7 @@ pixels among them, so that results with it are transductive and say so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -59,11 +60,16 @@ class Unlabelled:
 
     def _drawn(self, generator: np.random.Generator) -> tuple[NDArray[np.intp], ...]:
         """Rows and columns of pixels, (count,) each."""
-        if self.area is None:
+        if self._places is None:
             shape = self.labelled.cube.shape[:2]
             return tuple(generator.integers(n, size=self.count) for n in shape)
-        chosen = generator.integers(np.count_nonzero(self.area), size=self.count)
-        return tuple(places[chosen] for places in np.nonzero(self.area))
+        chosen = generator.integers(len(self._places[0]), size=self.count)
+        return tuple(places[chosen] for places in self._places)
+
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.intp], ...] | None:
+        """Rows and columns of the area, listed once for all batches."""
+        return None if self.area is None else np.nonzero(self.area)
 
 
 def consistency_loss(

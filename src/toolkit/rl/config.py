@@ -60,6 +60,9 @@ class AcerConfig(Config):
     geometric: float | None = Field(
         None, gt=0, lt=1, description="λ: lengths are drawn with weight λ^l, at most trajectory"
     )
+    averaged: bool = Field(
+        False, description="mean over the lengths 1 to trajectory, of weights λ^l if geometric"
+    )
     truncation: Literal["soft", "hard"] = Field(
         "soft", description="of density ratios: b tanh(ρ/b), or min(ρ, b)"
     )

@@ -21,7 +21,13 @@ CPU = torch.device("cpu")
 
 
 def settings(*sets: str) -> RlRunConfig:
-    small = ("hidden=[16]", "dispersion.hidden=[8]", "standardise=false", *sets)
+    small = (
+        "hidden=[16]",
+        "dispersion.hidden=[8]",
+        "standardise=false",
+        "acer.trajectory=8",
+        *sets,
+    )
     return load(RlRunConfig, preset=preset_path(PRESETS, "acerax"), sets=small)
 
 
@@ -192,3 +198,18 @@ def test_geometric_lengths_have_the_wanted_distribution() -> None:
     mask = agent._tensors(batch, np.random.default_rng(0))[6].numpy()
     shares = mask.mean(0)
     np.testing.assert_allclose(shares[:4], [1, 0.5, 0.25, 0.125], atol=0.03)
+
+
+@pytest.mark.parametrize("sets", [(), ("acer.geometric=0.5",)])
+def test_averaged_advantages_are_the_mean_over_all_lengths(sets, monkeypatch) -> None:
+    seen = []
+    monkeypatch.setattr(Acer, "_scaled", lambda _, d: seen.append(d.clone()) or d)
+    batch = drawn(Acer(SPACES, settings(), CPU), length=4)
+    for length in range(1, 5):
+        masked = batch._replace(mask=batch.mask & (np.arange(4) < length))
+        Acer(SPACES, settings("acer.trajectory=4"), CPU).update(masked, np.random.default_rng(0))
+    averaged = settings("acer.trajectory=4", "acer.averaged=true", *sets)
+    Acer(SPACES, averaged, CPU).update(batch, np.random.default_rng(0))
+    weights = [0.5, 0.25, 0.125, 0.125] if sets else [0.25] * 4
+    expected = sum(w * d for w, d in zip(weights, seen[:4], strict=True))
+    torch.testing.assert_close(seen[4], expected)

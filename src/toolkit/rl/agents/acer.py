@@ -27,7 +27,7 @@ from toolkit.rl.agents.dispersion import dispersion_of, log_normal
 from toolkit.rl.agents.networks import Actor, StateValue
 from toolkit.rl.agents.policy import Policy
 from toolkit.rl.agents.standardisation import Standardisation
-from toolkit.rl.config import RlRunConfig
+from toolkit.rl.config import AcerConfig, RlRunConfig
 from toolkit.rl.environments import Spaces
 from toolkit.rl.replay import Trajectories
 
@@ -59,6 +59,14 @@ def advantage(
     return (powers * ratios * delta).sum(1)
 
 
+def shares(settings: AcerConfig) -> list[float]:
+    """Of lengths that are averaged, how many have the k-th row: P(length > k), 1 for the first."""
+    length, geometric = settings.trajectory, settings.geometric
+    if geometric is not None:
+        return [geometric**k for k in range(length)]
+    return [1 - k / length for k in range(length)]
+
+
 class Acer:
     """The replayed n-step likelihood-ratio actor-critic, its σ fixed or adaptive.
 
@@ -88,6 +96,8 @@ class Acer:
         if config.dispersion.kind == "adaptive":
             self.widener = adam([(self.dispersion, config.dispersion.learning_rate)])
         self.mean_square = torch.ones((), device=device)  # of advantages, a running mean
+        every = shares(config.acer) if config.acer.averaged else [1.0] * self.length
+        self._shares = torch.tensor(every, device=device)
         self._unmoved = float(truncated(torch.zeros(()), own.bound, own.truncation))  # ψ_b(1)
 
     @torch.inference_mode()
@@ -125,7 +135,7 @@ class Acer:
         with torch.no_grad():
             later = log_normal(a[:, 1:], actor(x[:, 1:-1]), self.dispersion(x[:, 1:-1]))
             log_ratio = (torch.cat([log_pi[:, None], later], 1) - log_old).cumsum(1)  # ln ρ_k
-            ratios = truncated(log_ratio, own.bound, own.truncation)  # ψ_b(ρ_k)
+            ratios = truncated(log_ratio, own.bound, own.truncation) * self._shares  # ψ_b(ρ_k)
             values = torch.cat([value[:, None], self.target(x[:, 1:])], 1)  # V(x_k)
             d = advantage(r, terminated, values, ratios, mask, self.config.discount)  # d_i
             pull = self._scaled(d)
@@ -155,8 +165,9 @@ class Acer:
     def _tensors(self, batch: Trajectories, random: np.random.Generator) -> tuple[Tensor, ...]:
         """x, a, m, ln π_old, r, terminated and the mask of a batch, on the device."""
         mask = batch.mask
-        if self.config.acer.geometric is not None:
-            lengths = random.geometric(1 - self.config.acer.geometric, len(mask))
+        own = self.config.acer
+        if own.geometric is not None and not own.averaged:
+            lengths = random.geometric(1 - own.geometric, len(mask))
             mask = mask & (np.arange(self.length) < lengths[:, None])
         parts: list[NDArray[Any]] = [batch.actions, batch.modes[:, 0], batch.log_probs]
         parts += [batch.rewards, batch.terminated, mask]
