@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from toolkit.core.errors import ConfigError, closest
 from toolkit.vqe.circuits import CODES, Circuit, Gate, Name
-from toolkit.vqe.simulator import compiled
+from toolkit.vqe.kernels import compiled
 
 _X, _RX, _RY, _RZ, _CNOT = (CODES[name] for name in ("X", "RX", "RY", "RZ", "CNOT"))
 _UNKNOWN = 2  # neither |0> nor |1> for certain

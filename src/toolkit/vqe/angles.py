@@ -8,12 +8,12 @@ from scipy.optimize import minimize
 
 from toolkit.vqe.circuits import CODES, Circuit
 from toolkit.vqe.config import AnglesConfig
+from toolkit.vqe.kernels import compiled
 from toolkit.vqe.simulator import (
     Floats,
     Gates,
     Operator,
     Simulator,
-    compiled,
     descend,
     energy_of,
     gradient_of,

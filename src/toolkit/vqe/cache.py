@@ -20,14 +20,19 @@ from toolkit.core.files import read_json, write_json
 _log = logging.getLogger(__name__)
 
 
-def path_of(kind: str, name: str, identity: Any) -> Path:
-    """Where ``identity`` is kept: ``kind`` in ``$TOOLKIT_CACHE``, or in the user's cache folder."""
-    root = os.environ.get("TOOLKIT_CACHE")
-    if not root:
+def root() -> Path:
+    """``$TOOLKIT_CACHE``, or the user's cache folder."""
+    chosen = os.environ.get("TOOLKIT_CACHE")
+    if not chosen:
         import pooch
 
-        root = str(pooch.os_cache("toolkit"))
-    return Path(root) / kind / f"{name}-{_sha256(identity)[:24]}.json"
+        chosen = str(pooch.os_cache("toolkit"))
+    return Path(chosen)
+
+
+def path_of(kind: str, name: str, identity: Any) -> Path:
+    """Where ``identity`` is kept: in ``kind`` of ``root``."""
+    return root() / kind / f"{name}-{_sha256(identity)[:24]}.json"
 
 
 def load(path: Path, identity: Any) -> Any | None:

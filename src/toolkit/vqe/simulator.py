@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError
 from toolkit.vqe.circuits import CODES, Circuit
+from toolkit.vqe.kernels import compiled
 from toolkit.vqe.operators.hamiltonian import Hamiltonian
 
 Floats = NDArray[np.float64]
@@ -27,8 +27,6 @@ Index = np.uint64  # unsigned: nothing is spent on Python's negative indices
 
 _ZERO, _ONE, _TWO = np.uint64(0), np.uint64(1), np.uint64(2)
 _X, _RX, _RY, _RZ, _CNOT = (CODES[name] for name in ("X", "RX", "RY", "RZ", "CNOT"))
-
-compiled = numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"}, nogil=True)
 
 
 @compiled

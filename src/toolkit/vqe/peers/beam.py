@@ -15,8 +15,9 @@ from toolkit.vqe.actions import Actions, costs_after, couplings, legal
 from toolkit.vqe.angles import extend
 from toolkit.vqe.archive import Archive, Entry
 from toolkit.vqe.circuits import CODES, Circuit, Name
+from toolkit.vqe.kernels import compiled
 from toolkit.vqe.operators.hamiltonian import Hamiltonian, start_bits
-from toolkit.vqe.simulator import Floats, Gates, Operator, Simulator, compiled
+from toolkit.vqe.simulator import Floats, Gates, Operator, Simulator
 
 _CNOT = CODES["CNOT"]
 _SAME_HA = 1e-6  # closer energies, at equal cost, are one circuit written or minimised twice
