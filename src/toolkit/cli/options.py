@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,6 +75,8 @@ class Spaced(click.ParamType[list[float]]):
             parts = [float(part) for part in str(value).replace(":", ",").split(",")]
         except ValueError:
             self.fail(f"{value!r} is no range such as 1.0:3.6:0.2", param, ctx)
+        if not all(map(isfinite, parts)):
+            self.fail(f"{value!r} has a number that is not finite", param, ctx)
         if ":" not in str(value):
             return parts
         if len(parts) != 3 or parts[2] <= 0 or parts[1] < parts[0]:

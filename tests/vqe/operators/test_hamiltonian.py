@@ -78,6 +78,8 @@ def test_too_many_qubits_say_how_much_memory_and_what_to_do():
         check_qubits(MAX_QUBITS + 4, 1024, "LiH")
     assert "20 qubits; at most 16" in str(caught.value)
     assert "8 GiB (2^20 x 1024 flip masks x 8 bytes)" in str(caught.value)
+    with pytest.raises(ConfigError, match="more than"):
+        check_qubits(2000, 3, "a long operator")
     assert "--taper" in caught.value.hint
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pennylane as qml
@@ -201,3 +202,23 @@ def test_a_damaged_npz_is_refused_wherever_it_is_cut(tmp_path):
 def test_to_json_is_strict_json(molecule):
     text = json.dumps(to_json(molecule("H2")), allow_nan=False)
     assert json.loads(text)["hartree_fock_bits"] == "10"
+
+
+def test_small_terms_of_a_single_precision_operator_are_kept(tmp_path):
+    own = read(Path(__file__).parents[3] / "models" / "vqe" / "h2o-8" / "hamiltonian.json")
+    matrix = own.matrix().astype(np.complex64)
+    found = read(npz(tmp_path / "H.npz", hamiltonian=matrix))
+    assert set(found.paulis) == set(own.paulis)
+    assert abs(found.ground_energy - own.ground_energy) < 1e-5
+
+
+def test_damage_inside_a_compressed_npz_is_refused(tmp_path):
+    path = tmp_path / "H.npz"
+    np.savez_compressed(path, hamiltonian=random_operator(5, 60, seed=1).matrix())
+    content = bytearray(path.read_bytes())
+    for place in range(120, len(content) - 200, 97):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x40
+        path.write_bytes(damaged)
+        with pytest.raises(DataError):
+            read(path)

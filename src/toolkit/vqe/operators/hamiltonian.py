@@ -141,10 +141,11 @@ def check_qubits(n_qubits: int, n_masks: int, where: str) -> None:
         ConfigError: more than ``MAX_QUBITS``; says how much memory that would take.
     """
     if n_qubits > MAX_QUBITS:
-        gib = 8.0 * n_masks * 2.0**n_qubits / 2**30
+        gib = 8 * n_masks * 2 ** min(n_qubits, 60) // 2**30
         raise ConfigError(
-            f"{n_qubits} qubits; at most {MAX_QUBITS} are simulated: this operator alone would"
-            f" take {gib:,.0f} GiB (2^{n_qubits} x {n_masks} flip masks x 8 bytes)",
+            f"{n_qubits} qubits; at most {MAX_QUBITS} are simulated: this operator alone would take"
+            f" {'more than ' * (n_qubits > 60)}{gib:,} GiB"
+            f" (2^{n_qubits} x {n_masks} flip masks x 8 bytes)",
             where=where,
             hint="a smaller active space (--active-orbitals-list), --mapping parity or --taper",
         )

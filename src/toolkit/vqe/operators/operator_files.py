@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from toolkit.vqe.operators.hamiltonian import Floats, Hamiltonian, check_qubits,
 
 _MAX_BYTES = 256 * 2**20
 _MAX_DENSE_QUBITS = 12
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, OSError)
+_SMALL = 1e-12
 _JSON_KEYS = ("n_qubits", "terms", "units", "hartree_fock_bits", "facts")
 
 
@@ -160,11 +163,11 @@ def _from_npz(content: IO[bytes], where: str) -> Hamiltonian:
         with zipfile.ZipFile(content) as archive:
             matrix = _member(archive, "hamiltonian", where)
             shift = _member(archive, "energy_shift", where, optional=True)
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, OSError) as error:
+    except _UNREADABLE as error:
         raise DataError(f"no readable .npz: {error}", where=where) from error
     n_qubits = _check_matrix(matrix, where)
     added = _shift(shift, where)
-    terms = pauli_terms(matrix.real.astype(np.float64), _tolerance(matrix))
+    terms = pauli_terms(matrix.real.astype(np.float64), _epsilon(matrix))
     identity = "I" * n_qubits
     terms[identity] = terms.get(identity, 0.0) + added
     facts = {"source": Path(where).name, "energy_shift_ha": added}
@@ -199,8 +202,11 @@ def _member(
 
 def _tolerance(matrix: NDArray[Any]) -> float:
     """What rounding explains: published operators are in single precision."""
-    epsilon = np.finfo(matrix.dtype).eps if matrix.dtype.kind in "fc" else np.finfo(float).eps
-    return float(10 * epsilon * max(1.0, float(np.abs(matrix).max())))
+    return float(10 * _epsilon(matrix) * max(1.0, float(np.abs(matrix).max())))
+
+
+def _epsilon(matrix: NDArray[Any]) -> float:
+    return float(np.finfo(matrix.dtype if matrix.dtype.kind in "fc" else float).eps)
 
 
 def _check_matrix(matrix: NDArray[Any], where: str) -> int:
@@ -229,18 +235,21 @@ def _shift(shift: NDArray[Any], where: str) -> float:
     return float(shift)
 
 
-def pauli_terms(matrix: Floats, tolerance: float = 1e-12) -> dict[str, float]:
+def pauli_terms(matrix: Floats, epsilon: float = 0.0) -> dict[str, float]:
     """Pauli strings and coefficients of a real symmetric matrix (2**n, 2**n).
 
     Row by row of equal flips i ^ j, the entries are a diagonal, and the inverse Walsh-Hadamard
-    transform of a diagonal is the coefficients of its Z strings. Those up to ``tolerance`` are
-    left out.
+    transform of a diagonal is the coefficients of its Z strings: means of 2**n entries, so that of
+    the entries' rounding (``epsilon``, relative to the largest of a row) little is left in them.
+    Coefficients that it explains are left out, and those up to 1e-12.
     """
     size = len(matrix)
     states = np.arange(size)
-    spectra = walsh_hadamard(matrix[states, states ^ states[:, None]]) / size
+    rows = matrix[states, states ^ states[:, None]]
+    spectra = walsh_hadamard(rows) / size
+    rounding = 2 * epsilon * np.abs(rows).max(axis=1, keepdims=True) / math.sqrt(size)
     terms = {}
-    for flip, signs in zip(*np.nonzero(np.abs(spectra) > tolerance)):
+    for flip, signs in zip(*np.nonzero(np.abs(spectra) > np.maximum(rounding, _SMALL))):
         n_y = int(flip & signs).bit_count()
         if n_y % 2 == 0:  # an odd number of Y would be an antisymmetric part
             pauli = _letters(int(flip), int(signs), size.bit_length() - 1)
