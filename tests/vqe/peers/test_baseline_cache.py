@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +90,10 @@ def test_a_reason_why_not_is_no_result_to_keep(cache, runs):
         (row,) = compare(("adapt",))
         assert row["energy_ha"] is None and "needs jw" in row["note"]
     assert len(runs) == 2 and not cache.exists()
+
+
+def test_all_code_of_vqe_counts(monkeypatch):
+    before, seen = Path.read_bytes, []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: seen.append(path.name) or before(path))
+    baseline_cache._code.__wrapped__()
+    assert {"beam.py", "annealing.py", "simulator.py", "integrals.py"} <= set(seen)

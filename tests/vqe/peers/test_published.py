@@ -33,6 +33,7 @@ def test_lih_on_six_qubits_is_known(molecule):
         {"mapping": "jw", "bond_length_a": 2.201},
         {"mapping": "jw", "active_orbitals": (1, 2, 3)},
         {"mapping": "jw", "taper": True},
+        {"mapping": "jw", "basis": "6-31g", "active_orbitals": (1, 2, 5)},
     ],
 )
 def test_nothing_is_published_for_its_neighbours(molecule, other):
@@ -42,3 +43,7 @@ def test_nothing_is_published_for_its_neighbours(molecule, other):
 def test_an_operator_that_tells_nothing_has_none(toy):
     assert methods(toy) == []
     assert methods(Hamiltonian(6, ("ZZZZZZ",), toy.coefficients[:1])) == []
+    facts = {"molecule": "LiH", "mapping": "jw", "active_orbitals": [1, 2, 5], "basis": "sto-3g"}
+    for more in ({}, {"charge": 0}, {"charge": 0, "geometry": None}):
+        file = Hamiltonian(6, ("ZZZZZZ",), toy.coefficients[:1], None, {**facts, **more})
+        assert methods(file) == []

@@ -68,6 +68,6 @@ def _identity(
 
 @functools.cache
 def _code() -> str:
-    """SHA-256 of this package's sources: whoever changes a method need not think of a version."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    """SHA-256 of all sources of vqe: whoever changes a method need not think of a version."""
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()

@@ -20,8 +20,13 @@ def everything() -> list[dict[str, Any]]:
 
 
 def of(hamiltonian: Hamiltonian) -> list[dict[str, Any]]:
-    """Those of ``hamiltonian``: same molecule, bond length, active orbitals, mapping, qubits."""
+    """Those of ``hamiltonian``: same molecule, bond length, active orbitals, mapping, qubits.
+
+    All are of neutral molecules in STO-3G.
+    """
     facts = hamiltonian.facts
+    if (facts.get("basis"), facts.get("charge")) != ("sto-3g", 0) or not facts.get("geometry"):
+        return []
     same = [
         row
         for row in everything()
