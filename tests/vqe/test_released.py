@@ -43,5 +43,7 @@ def test_its_operator_is_the_one_of_its_settings(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_front_is_a_front(name):
-    circuits = stored.read(name, Path("runs")).front
+    kept = stored.read(name, Path("runs"))
+    best, *circuits = kept.front
+    assert best == kept.document.circuit
     assert len({circuit.cost[:3] for circuit in circuits}) == len(circuits)

@@ -135,7 +135,10 @@ def _explain(
         return ConfigError(
             f"unknown key {'.'.join(path)!r}", where=where, hint=closest(path[-1], fields)
         )
-    what = f"{'.'.join(path) or model.__name__} = {first['input']!r}: {first['msg']}"
+    if isinstance(first["input"], Mapping) and first["type"] == "value_error":
+        what = first["msg"].removeprefix("Value error, ")  # a rule on several keys, which it names
+        return ConfigError(what, where=origin.get(known, "settings"))
+    what = f"{'.'.join(path)} = {first['input']!r}: {first['msg']}"
     return ConfigError(what, where=where, hint="give a value of the stated type and range")
 
 

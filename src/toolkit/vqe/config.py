@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from toolkit.core.config import Config, RunConfig
 from toolkit.core.convnet import ConvNetConfig
@@ -72,6 +73,16 @@ class EnvironmentConfig(Config):
     noise: NoiseConfig = NoiseConfig()
 
 
+_OVER_MOMENTS: dict[str, Any] = {
+    "ndim": 1,
+    "stem_channels": 64,
+    "stem_kernel": 3,
+    "channels": (64, 64),
+    "kernel": 3,
+    "norm": "none",
+}
+
+
 class AgentConfig(Config):
     """Double DQN with n-step returns (van Hasselt et al. 2016; Mnih et al. 2015)."""
 
@@ -79,9 +90,7 @@ class AgentConfig(Config):
         "one-hot", description="how the network sees a circuit; moments uses the ConvNet"
     )
     network: ConvNetConfig = Field(
-        ConvNetConfig(
-            ndim=1, stem_channels=64, stem_kernel=3, channels=(64, 64), kernel=3, norm="none"
-        ),
+        ConvNetConfig(**_OVER_MOMENTS),
         description="the ConvNet over moments; its in_channels follow from the qubits",
     )
     hidden: tuple[int, ...] = Field((256, 256), min_length=1, description="hidden widths")
@@ -104,6 +113,15 @@ class AgentConfig(Config):
     return_epsilon: float = Field(
         0.25, ge=0, le=1, description="ε after such a beginning, at least"
     )
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _rest_as_here(cls, given: Any) -> Any:
+        """What is not given of the network stays as it is here, not as the ConvNet's own."""
+        if not isinstance(given, Mapping):
+            return given
+        whole = {**_OVER_MOMENTS, **given}
+        return {key: tuple(v) if isinstance(v, list) else v for key, v in whole.items()}
 
 
 class VqeSearchConfig(RunConfig):

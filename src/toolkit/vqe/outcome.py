@@ -36,8 +36,9 @@ def judge(search: Search, run: Run) -> dict[str, Any]:
     circuits_tried = search.steps + search.tried
     most = max(1, round(config.baseline_share * circuits_tried))
     compared = baseline_cache.compare(hamiltonian, config.baselines, config.environment, most)
-    pareto = [row_of(entry.circuit, entry.energy_ha, exact) for entry in search.archive]
-    stored.write(run.path, hamiltonian, shown, search.archive)
+    front = _front(search, shown)
+    pareto = [row_of(entry.circuit, entry.energy_ha, exact) for entry in front]
+    stored.write(run.path, hamiltonian, shown, front)
     _draw(search, run, shown.circuit, pareto, compared)
     return {
         "title": f"{_name(hamiltonian)} on {hamiltonian.n_qubits} qubits",
@@ -68,6 +69,14 @@ def _entries(search: Search) -> dict[str, Entry]:
         return {"best": best, "best_of_search": best, "greedy": greedy}
     shown = shortened if search.config.post_process else best
     return {"best": shown, "best_of_search": best, "greedy": greedy, "shortened": shortened}
+
+
+def _front(search: Search, shown: Entry) -> Archive:
+    """What nothing beats of all that the search found, shortened circuits and the shown one too."""
+    front = Archive()
+    for entry in (*search.archive, *search.shortened, shown):
+        front.add(entry)
+    return front
 
 
 def _draw(
@@ -144,6 +153,8 @@ def _shortened(search: Search, target_ha: float) -> Entry | None:
     gates, generator = environment.actions.gates, rng.generator(search.config.seed, "annealing")
     deepest = min(good, key=lambda e: e.energy_ha)
     cheaper = Archive()
+    for entry in good:
+        cheaper.add(entry)  # annealing weighs layers against gates, and may end deeper
     for start in (good[0].circuit, grown(good[0].circuit, gates), grown(deepest.circuit, gates)):
         changed = anneal(start, environment.hamiltonian, target_ha, gates, generator, _MOVES)
         cheaper.add(Entry(changed.energy_ha, changed.circuit, good[0].episode))
@@ -159,7 +170,7 @@ def _head(hamiltonian: Hamiltonian, config: VqeSearchConfig) -> dict[str, Any]:
     return {
         "seed": config.seed,
         "molecule": _name(hamiltonian),
-        "geometry_a": _places(facts.get("geometry", [])),
+        "geometry_a": _places(facts.get("geometry") or []),
         "mapping": facts.get("mapping"),
         "n_qubits": hamiltonian.n_qubits,
         "exact_in": facts.get("exact_in", "the operator of the file"),

@@ -72,7 +72,7 @@ class Search:
         epsilon = max(self.agent.epsilon, self.config.agent.return_epsilon if begun else 0.0)
         moments: list[Moment] = []
         losses: list[float] = []
-        lowest, reward, step = np.inf, 0.0, None
+        lowest, reward, step = np.inf, 0.0, None  # lowest error
         while step is None or not step.done:
             returned = self._taken_next(begun)
             action = self._act(seen, epsilon) if returned is None else returned
@@ -80,7 +80,8 @@ class Search:
             moments.append(Moment(seen, action, step.reward, self.environment.legal()))
             seen = self.environment.observation()
             self._remember(step, i)
-            lowest, reward = min(lowest, step.error), reward + step.reward
+            error = max(step.error, step.energy - self.environment.e_min)  # luck of shots aside
+            lowest, reward = min(lowest, error), reward + step.reward
             losses += self._learn()
         if self.config.shorten:
             self._shorten(i)
@@ -90,7 +91,7 @@ class Search:
             self.elite.add_episode(moments, seen, agent.n_step, agent.discount)
         final = self.threshold.is_final(self.config.curriculum)  # this one succeeded below
         self.threshold = self.threshold.after(lowest, step.success, self.config.curriculum)
-        if step.success and final:
+        if step.success and final and error < value:
             self.shortest = min(self.shortest, len(moments))
         self.history.append((lowest, value, len(moments)))
         figures = {"error_ha": lowest, "threshold_ha": value, "reward": reward}
@@ -237,6 +238,10 @@ class Search:
         self.steps = int(state["steps"])
         self.trained_s = float(state["trained_s"])
         self.history = [(float(e), float(t), int(n)) for e, t, n in state["history"]]
+
+    def take_model(self, state: Mapping[str, Any]) -> None:
+        """Take over the agent of ``state``; what this search found since stays."""
+        self.agent.load_state_dict(state["agent"])
 
     def finish(self, run: Run) -> Mapping[str, Any]:
         """The verdict."""

@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 from toolkit.core.errors import RunError
 from toolkit.core.files import read_json, write_json
-from toolkit.core.released import find
+from toolkit.core.released import Released, find
+from toolkit.core.run import Run
 from toolkit.vqe import export
 from toolkit.vqe.archive import Entry
 from toolkit.vqe.circuits import Circuit
+from toolkit.vqe.config import VqeSearchConfig
 from toolkit.vqe.export import Document
 from toolkit.vqe.operators import operator_files
 from toolkit.vqe.operators.hamiltonian import Hamiltonian
+from toolkit.vqe.operators.molecule_config import MoleculeConfig
 
 OPERATOR = "hamiltonian.json"
 BEST = "best.json"
@@ -22,10 +25,15 @@ FRONT = "pareto.json"
 
 
 class Stored(NamedTuple):
-    """A circuit file; ``folder`` is the run's or model's, None for a file that stands alone."""
+    """A circuit, and the run or model that it is of; None for a file that stands alone."""
 
     document: Document
-    folder: Path | None
+    home: Run | Released | None
+
+    @property
+    def folder(self) -> Path | None:
+        """Of the run or model."""
+        return None if self.home is None else self.home.path
 
     @property
     def hamiltonian(self) -> Hamiltonian | None:
@@ -33,13 +41,20 @@ class Stored(NamedTuple):
         return None if self.folder is None else operator_files.read(self.folder / OPERATOR)
 
     @property
+    def molecule(self) -> MoleculeConfig | None:
+        """What the circuit's run was told of the operator."""
+        return None if self.home is None else self.home.config(VqeSearchConfig).molecule
+
+    @property
     def front(self) -> list[Circuit]:
-        """Every circuit of the Pareto front, cheapest first; of a file its only one."""
+        """The best circuit, then the Pareto front, cheapest first; of a file its only one."""
         if self.folder is None:
             return [self.document.circuit]
         rows = read_json(self.folder / FRONT).get("circuits", [])
         where = str(self.folder / FRONT)
-        return [Circuit.from_json(row["circuit"], where) for row in rows]
+        front = [Circuit.from_json(row["circuit"], where) for row in rows]
+        best = self.document.circuit
+        return [best, *(circuit for circuit in front if circuit != best)]
 
 
 def write(folder: Path, hamiltonian: Hamiltonian, best: Entry, front: Iterable[Entry]) -> None:
@@ -61,8 +76,8 @@ def read(spec: str, runs_dir: Path) -> Stored:
     path = Path(spec)
     if path.is_file():
         return Stored(export.read_document(path), None)
-    folder = find(spec, "vqe", runs_dir).path
-    if not (folder / BEST).is_file():
-        hint = f"toolkit runs resume {folder}"
-        raise RunError("this run has no circuit yet", where=str(folder), hint=hint)
-    return Stored(export.read_document(folder / BEST), folder)
+    home = find(spec, "vqe", runs_dir)
+    if not (home.path / BEST).is_file():
+        hint = f"toolkit runs resume {home.path}"
+        raise RunError("this run has no circuit yet", where=str(home.path), hint=hint)
+    return Stored(export.read_document(home.path / BEST), home)
