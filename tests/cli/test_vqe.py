@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from commands import answer, call, refused
 
@@ -55,6 +57,15 @@ def test_an_operator_written_is_read_again(tmp_path):
 )
 def test_each_wrong_choice_gives_one_clear_error(words, code, says):
     refused(code, *BUILD, *words, says=(says,))
+
+
+def test_a_circuits_own_molecule_is_what_options_change():
+    own = MoleculeConfig(name="BeH2", bond_length_a=1.2)
+    assert molecule_config({"mapping": "jw"}, own) == own.model_copy(update={"mapping": "jw"})
+    assert molecule_config({}, own) == own
+    assert molecule_config({"molecule": "H2"}, own) == MoleculeConfig(name="H2")
+    with pytest.raises(ConfigError, match="is a file"):
+        molecule_config({"mapping": "jw"}, MoleculeConfig(hamiltonian=Path("H.json")))
 
 
 def test_only_given_options_reach_the_configuration():

@@ -160,3 +160,10 @@ def test_too_many_qubits_are_refused():
 def test_circuit_and_hamiltonian_must_have_as_many_qubits(call):
     with pytest.raises(DataError, match="2 qubits and a Hamiltonian on 1"):
         call(Circuit(2))
+
+
+def test_shots_are_measured_of_noisy_gates_where_asked():
+    circuit, hamiltonian = random_circuit(3, 12), random_operator(3, 12, seed=0)
+    mean, error, _ = noise.shots(circuit, hamiltonian, 20_000, 0, 0.05, 0.2)
+    assert abs(mean - depolarising(circuit, hamiltonian, 0.05, 0.2)) < 5 * error
+    assert abs(mean - depolarising(circuit, hamiltonian, 0, 0)) > 5 * error

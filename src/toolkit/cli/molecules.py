@@ -24,6 +24,7 @@ _FIELDS = {  # option: field of MoleculeConfig
     "active_electrons": "active_electrons",
     "active_orbitals_list": "active_orbitals",
     "mapping": "mapping",
+    "electron_penalty": "electron_penalty_ha",
     "taper": "taper",
 }
 MOLECULE_OPTIONS = tuple(_FIELDS)
@@ -51,6 +52,12 @@ def molecule_options(function: F) -> F:
             "--mapping",
             type=click.Choice(["jw", "parity", "bravyi-kitaev"]),
             help="Fermions to qubits; parity drops two qubits [default: parity].",
+        ),
+        click.option(
+            "--electron-penalty",
+            type=click.FloatRange(0),
+            metavar="HARTREE",
+            help="For each squared electron too many or too few; ions need it [default: 0].",
         ),
         click.option("--taper/--no-taper", default=None, help="Drop what symmetries make spare."),
     ]
@@ -82,17 +89,28 @@ def molecule_flags(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"molecule": fields} if fields else {}
 
 
-def molecule_config(options: Mapping[str, Any]) -> MoleculeConfig:
-    """The molecule that the options describe, defaults filled in.
+def molecule_config(
+    options: Mapping[str, Any], base: MoleculeConfig | None = None
+) -> MoleculeConfig:
+    """The molecule that the options describe; the rest is of ``base``, or the defaults.
+
+    Another source of the operator leaves nothing of ``base``.
 
     Raises:
         ConfigError: as ``molecule_flags``, or a value out of range.
     """
     from toolkit.core.config import validate
+    from toolkit.core.errors import ConfigError
     from toolkit.vqe.operators.molecule_config import MoleculeConfig
 
-    molecule_flags(options)
-    layers = [
+    given = molecule_flags(options)
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if base is not None and not any(options.get(name) is not None for name in _SOURCES):
+        if given and base.hamiltonian is not None:
+            wrong = f"the circuit's operator is a file, {base.hamiltonian}: it has no options"
+            raise ConfigError(wrong, hint="name a --molecule, a --geometry or a --hamiltonian")
+        layers = [("the circuit's run", base.model_dump(mode="json", exclude_none=True))]
+    layers += [
         (_option(name), {field: options[name]})
         for name, field in _FIELDS.items()
         if options.get(name) is not None

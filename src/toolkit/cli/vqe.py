@@ -129,6 +129,8 @@ def baseline(
             document = export.Document.of(one.circuit, found, one.energy_ha)
             export.write(document, out / f"{one.method}.json", "json")
     rows = [baselines.row(one, found) for one in results]
+    for warning in found.facts.get("warnings", []):
+        click.echo(f"Warning: {warning}", err=True)
     emit({**_summary(found), "baselines": rows}, as_json, lambda: _print_rows(rows))
 
 

@@ -20,7 +20,11 @@ _out = click.Path(path_type=Path)
 @click.command()
 @click.argument("source", metavar="RUN|MODEL|FILE")
 @molecule_options
-@click.option("--shots", type=click.IntRange(1), help="Also estimate from so many shots a group.")
+@click.option(
+    "--shots",
+    type=click.IntRange(1),
+    help="Also estimate from so many shots a group.",
+)
 @click.option("--p1", type=click.FloatRange(0, 1), help="Depolarising after one-qubit gates.")
 @click.option("--p2", type=click.FloatRange(0, 1), help="Depolarising after CNOTs.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the shots.")
@@ -54,6 +58,7 @@ def verify(
     document = kept.document
     result = verification.verify(document.circuit, operator, document.energy_ha)
     result["exact_in"] = operator.facts.get("exact_in", "the operator of the file")
+    result["warnings"] = operator.facts.get("warnings", [])
     result |= _noisy(kept, operator, shots, p1, p2, seed)
     emit({"circuit": source, **result}, as_json)
     if result["agrees"] is False:
@@ -126,7 +131,7 @@ def _operator(kept: Stored, source: str, options: dict[str, Any]) -> Hamiltonian
     if not molecule_flags(options):
         hint = "such as --molecule LiH --bond-length 2.2 --mapping parity, or --hamiltonian FILE"
         raise ConfigError("which operator is this circuit for?", where=source, hint=hint)
-    return molecules.hamiltonian(molecule_config(options))
+    return molecules.hamiltonian(molecule_config(options, kept.molecule))
 
 
 def _noisy(
@@ -141,7 +146,8 @@ def _noisy(
 
     circuit, found = kept.document.circuit, {}
     if shots is not None:
-        found["from_shots"] = noise.shots(circuit, operator, shots, seed)._asdict()
+        measured = noise.shots(circuit, operator, shots, seed, p1 or 0.0, p2 or 0.0)
+        found["from_shots"] = measured._asdict()
     if p1 is not None or p2 is not None:
         energy = noise.depolarising(circuit, operator, p1 or 0.0, p2 or 0.0)
         error = energy - operator.ground_energy

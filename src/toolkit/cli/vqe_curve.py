@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from toolkit.cli.molecules import molecule_config, molecule_flags, molecule_options
+from toolkit.cli.molecules import molecule_config, molecule_options
 from toolkit.cli.options import Spaced, emit, json_option, runs_dir_option
 
 RELEASED = {"parity": "lih4-2.2", "jw": "lih6-2.2"}  # whose circuits a curve of LiH is made of
@@ -84,20 +84,15 @@ def _followed(
 ) -> list[dict[str, Any]]:
     from toolkit.cli.progress import for_stderr
     from toolkit.core.errors import ConfigError
-    from toolkit.core.released import find
     from toolkit.vqe import curve as curves
     from toolkit.vqe import stored
-    from toolkit.vqe.config import VqeSearchConfig
 
     for option in ("hamiltonian", "bond_length"):
         if options.get(option) is not None:
             named = "--" + option.replace("_", "-")
             raise ConfigError(f"a curve has no {named}", hint="--bond-lengths FIRST:LAST:STEP")
     kept = stored.read(source, runs_dir)
-    if molecule_flags(options) or kept.folder is None:
-        molecule = molecule_config(options)
-    else:
-        molecule = find(source, "vqe", runs_dir).config(VqeSearchConfig).molecule
+    molecule = molecule_config(options, kept.molecule)
     progress = for_stderr()
     rows = []
     for row in curves.points(molecule, lengths, kept.front):

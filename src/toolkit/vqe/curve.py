@@ -48,13 +48,16 @@ def points(
         hamiltonian = molecules.hamiltonian(config)
         circuit, energy = _cheapest(hamiltonian, circuits, fitted)
         bits, exact = hamiltonian.hartree_fock_bits, hamiltonian.ground_energy
+        warnings = hamiltonian.facts.get("warnings")
         yield {
+            "molecule": hamiltonian.facts["molecule"],
             "bond_length_a": length_a,
             "exact_energy_ha": exact,
             "hartree_fock_energy_ha": hamiltonian.basis_energy(bits) if bits else None,
             "energy_ha": energy,
             "error_ha": energy - exact,
             **circuit.cost._asdict(),
+            **({"warnings": warnings} if warnings else {}),
         }
 
 

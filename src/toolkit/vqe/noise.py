@@ -69,16 +69,25 @@ def noisy_energy(
     return _estimated(_final(circuit, p1, p2), hamiltonian, noise.shots, rng).mean_ha
 
 
-def shots(circuit: Circuit, hamiltonian: Hamiltonian, shots: int, seed: int) -> Estimate:
+def shots(
+    circuit: Circuit,
+    hamiltonian: Hamiltonian,
+    shots: int,
+    seed: int,
+    p1: float = 0.0,
+    p2: float = 0.0,
+) -> Estimate:
     """Energy from ``shots`` measurements of each group of qubit-wise commuting strings.
 
+    Gates depolarise with probability ``p1`` and ``p2``, as in :func:`depolarising`.
     Outcomes are drawn from each group's exact distribution. The standard error is that of the
     distribution, sqrt(sum of the groups' variances / shots), not its estimate from the sample.
     """
     same_qubits(circuit, hamiltonian)
     if shots < 1:
         raise ConfigError(f"{shots} shots", hint="1 or more")
-    return _estimated(_final(circuit, 0, 0), hamiltonian, shots, np.random.default_rng(seed))
+    final = _final(circuit, p1, p2)
+    return _estimated(final, hamiltonian, shots, np.random.default_rng(seed))
 
 
 def depolarising(circuit: Circuit, hamiltonian: Hamiltonian, p1: float, p2: float) -> float:

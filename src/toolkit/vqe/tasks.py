@@ -26,10 +26,21 @@ def build(run: Run, config: VqeSearchConfig, ranks: Ranks) -> Search:
         hint = "toolkit sweep vqe search --seeds 0-9 --workers N"
         raise ConfigError("a search is one process", where=f"--devices {ranks.world}", hint=hint)
     hamiltonian = molecules.hamiltonian(config.molecule)
+    _check_electrons(hamiltonian)
     if ranks.is_main:
         run.record_data({"hamiltonian": hamiltonian.digest, **hamiltonian.facts})
     environment = Environment(hamiltonian, config.environment)
     return Search(environment, config, resolve_device(config.device), judge)
+
+
+def _check_electrons(hamiltonian: Hamiltonian) -> None:
+    """Refuse what would find another ion than was asked for, and call that exact."""
+    if not hamiltonian.facts.get("molecule_is_lowest", True):
+        raise ConfigError(
+            "the lowest state of this operator has another number of electrons than the molecule",
+            where="molecule",
+            hint="--electron-penalty 1, or more, lifts states of other numbers of electrons",
+        )
 
 
 def tiny_step(config: VqeSearchConfig) -> str:

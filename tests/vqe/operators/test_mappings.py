@@ -76,6 +76,19 @@ def test_an_ion_below_the_molecule_is_told_of(molecule, mapping):
     assert f"is {str(own)[:9]}" in found.facts["warnings"][0]
 
 
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_a_penalty_lifts_what_has_other_electrons_and_nothing_else(molecule, mapping):
+    free = molecule("H4", charge=2, mapping=mapping)
+    found = molecule("H4", charge=2, mapping=mapping, electron_penalty_ha=1.0)
+    own = free.facts["molecule_ground_energy_ha"]
+    assert found.facts["warnings"] == []
+    assert found.ground_energy == pytest.approx(own, abs=1e-9)
+    assert found.ground_energy > free.ground_energy + 0.5
+    bits = free.hartree_fock_bits
+    assert found.basis_energy(bits) == pytest.approx(free.basis_energy(bits), abs=1e-9)
+    assert found.lower_bound < own
+
+
 def test_complex_operators_are_refused():
     word = qml.pauli.PauliWord
     with pytest.raises(DataError, match="complex coefficient"):

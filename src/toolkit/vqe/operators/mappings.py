@@ -49,7 +49,10 @@ def build(problem: Problem) -> Hamiltonian:
     """
     solved = integrals.solve(problem)
     n_spin = 2 * len(problem.active)
-    terms = real_terms(_mapped(solved.active, problem.mapping, n_spin), n_spin)
+    sentence = _mapped(_fermions(solved.active), problem.mapping, n_spin)
+    if problem.electron_penalty_ha > 0:
+        sentence += problem.electron_penalty_ha * _excess_squared(problem, n_spin)
+    terms = real_terms(sentence, n_spin)
     states = _determinants(n_spin, problem.active_electrons, problem.mapping)
     symmetries = _symmetries(terms, states[0], problem)
     spare = [symmetry.pivot for symmetry in symmetries]
@@ -60,8 +63,9 @@ def build(problem: Problem) -> Hamiltonian:
     coefficients = np.array([*terms.values()])
     plain = Hamiltonian(len(hartree_fock), tuple(terms), coefficients, hartree_fock)
     sector_ha = _lowest(plain, np.delete(_within(states, symmetries), spare, axis=1))
-    warnings = [*solved.warnings, *_warn_of_ions(plain.ground_energy, sector_ha)]
-    facts = _facts(problem, solved.hartree_fock_energy_ha, sector_ha, warnings)
+    ions = _warn_of_ions(plain.ground_energy, sector_ha)
+    facts = _facts(problem, solved.hartree_fock_energy_ha, sector_ha, [*solved.warnings, *ions])
+    facts["molecule_is_lowest"] = not ions
     return Hamiltonian(plain.n_qubits, plain.paulis, coefficients, hartree_fock, facts)
 
 
@@ -78,6 +82,7 @@ def _facts(
         "active_electrons": problem.active_electrons,
         "mapping": problem.mapping,
         "tapered": problem.taper,
+        "electron_penalty_ha": problem.electron_penalty_ha,
         "exact_in": problem.space,
         "hartree_fock_energy_ha": hartree_fock_ha,
         "molecule_ground_energy_ha": sector_ha,
@@ -86,9 +91,20 @@ def _facts(
     }
 
 
-def _mapped(active: integrals.Integrals, mapping: Mapping, n_spin: int) -> Any:
-    """The PauliSentence of the active space."""
-    fermions = qchem.fermionic_observable(np.array([active.constant]), active.one, active.two)
+def _fermions(active: integrals.Integrals) -> Any:
+    return qchem.fermionic_observable(np.array([active.constant]), active.one, active.two)
+
+
+def _excess_squared(problem: Problem, n_spin: int) -> Any:
+    """(N - n)² as a PauliSentence: the electrons too many or too few of a state, squared."""
+    number = FermiSentence({FermiWord({(0, p): "+", (1, p): "-"}): 1.0 for p in range(n_spin)})
+    excess = _mapped(number, problem.mapping, n_spin)
+    excess += qml.pauli.PauliSentence({qml.pauli.PauliWord({}): -float(problem.active_electrons)})
+    return excess @ excess
+
+
+def _mapped(fermions: Any, mapping: Mapping, n_spin: int) -> Any:
+    """The PauliSentence of a FermiSentence of the active space."""
     blocks = FermiSentence(
         {
             # PennyLane alternates spins: orbital p is 2p for alpha, 2p + 1 for beta
@@ -225,5 +241,5 @@ def _warn_of_ions(lowest_ha: float, molecule_ha: float) -> list[str]:
         return []
     return [
         f"the lowest eigenvalue, {lowest_ha:.9f} Ha, belongs to another number of electrons;"
-        f" the molecule's own is {molecule_ha:.9f} Ha"
+        f" the molecule's own is {molecule_ha:.9f} Ha: --electron-penalty 1, or more, lifts others"
     ]

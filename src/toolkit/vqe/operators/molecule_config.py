@@ -32,4 +32,7 @@ class MoleculeConfig(Config):
         description="spatial orbitals by energy, from 0; of a named molecule, its own if unset",
     )
     mapping: Mapping = Field("parity", description="fermions to qubits; parity drops two qubits")
+    electron_penalty_ha: float = Field(
+        0.0, ge=0, description="Hartree for each squared electron too many or too few; for ions"
+    )
     taper: bool = Field(False, description="drop the qubits that Z2 symmetries make redundant")

@@ -105,6 +105,7 @@ def resolve(config: MoleculeConfig) -> Problem:
     problem = Problem(
         config.name if preset else geometry.formula, geometry, basis, config.charge,
         core, active, electrons, config.mapping, config.taper, by_preset,
+        config.electron_penalty_ha,
     )  # fmt: skip
     check_qubits(problem.n_qubits, _flip_masks(len(active)), f"active orbitals {list(active)}")
     return problem

@@ -22,6 +22,7 @@ class Problem:
     mapping: Mapping
     taper: bool
     by_preset: bool
+    electron_penalty_ha: float = 0.0
 
     @property
     def n_qubits(self) -> int:
