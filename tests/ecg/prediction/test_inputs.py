@@ -58,6 +58,42 @@ def test_times_in_milliseconds_and_numbers_of_samples(tmp_path, numbers):
     assert read_input(counted, HZ).record.leads == ("1", "2")
 
 
+@pytest.mark.parametrize(
+    ("head", "first", "fs_hz"),
+    [
+        (",MLII,V5", np.arange(2500), None),
+        (",MLII,V5", np.arange(2500) ** 2, None),  # rows were dropped
+        (",MLII,V5", np.arange(2500) / 250, 250),
+        ("'sample #','MLII','V5'", np.arange(2500), None),
+        ("Unnamed: 0,MLII,V5", np.arange(2500), None),
+        ("Abtastung,MLII,V5", np.arange(2500), None),
+        ("time,MLII,V5", np.arange(2500), None),
+        ("timestamp,MLII,V5", np.arange(2500) / 250, 250),
+        ("Timestamp (us),MLII,V5", np.arange(2500) * 4000, 250),
+        ("time_ns,MLII,V5", 1.7e18 + np.arange(2500) * 4e6, 250),
+        ("t,MLII,V5", np.arange(2500) * 4000, 250),
+        ("t,MLII,V5", np.arange(2500) * 4e6, 250),
+        ("time_ms,MLII,V5", np.arange(2500) * 2, 500),
+    ],
+)
+def test_numbers_and_times_of_samples_are_no_lead(tmp_path, numbers, head, first, fs_hz):
+    path = write_csv(tmp_path / "a.csv", numbers, head, first)
+    given = read_input(path, InputOptions(fs_hz=360.0)).record
+    assert (given.leads, given.fs_hz) == (("MLII", "V5"), 360)
+    if fs_hz is None:
+        with pytest.raises(ConfigError, match="does not say its sampling frequency"):
+            read_input(path, InputOptions())
+    else:
+        assert read_input(path, InputOptions()).record.fs_hz == fs_hz
+
+
+def test_an_index_beside_times_is_no_lead(tmp_path, numbers):
+    columns = np.column_stack([np.arange(2500) / 250, numbers])
+    path = write_csv(tmp_path / "a.csv", columns, ",time,II,V1", np.arange(2500))
+    record = read_input(path, InputOptions()).record
+    assert (record.leads, record.fs_hz) == (("II", "V1"), 250)
+
+
 def test_the_tables_of_physionet_have_quotes_and_units(tmp_path, numbers):
     path = write_csv(tmp_path / "a.csv", numbers, "'time','MLII'\n'seconds','mV'", np.arange(2500))
     path.write_text(
@@ -117,8 +153,9 @@ def test_a_rate_that_no_file_says_must_be_given(tmp_path, numbers):
     with pytest.raises(ConfigError, match="--fs-hz"):
         read_input(path, InputOptions())
     timed = write_csv(tmp_path / "b.csv", numbers, "t,a,b", np.arange(2500) / 250)
-    with pytest.raises(ConfigError, match="give 250 Hz"):
-        read_input(timed, InputOptions(fs_hz=360.0))
+    overridden = read_input(timed, InputOptions(fs_hz=360.0))
+    assert overridden.record.fs_hz == 360
+    assert overridden.notes == ("--fs-hz 360 is taken, although times in seconds give 250 Hz",)
     with pytest.raises(ConfigError, match="no sampling frequency"):
         read_input(path, InputOptions(fs_hz=10.0))
 

@@ -108,7 +108,7 @@ def _read_numbers(path: Path, options: InputOptions) -> Recording:
         values = arrays.read_npy(path)
     else:
         values = arrays.read_mat(path, options.variable)
-    fs_hz = _rate(path, found_hz, options.fs_hz)
+    fs_hz, notes = _rate(path, found_hz, options.fs_hz, notes)
     scale = UNITS[options.unit or "mV"] / (options.gain or 1.0)
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem) or "record"
     record = from_numbers(stem, values, fs_hz, names, scale)
@@ -116,14 +116,16 @@ def _read_numbers(path: Path, options: InputOptions) -> Recording:
     return Recording(record, path, notes)
 
 
-def _rate(path: Path, found_hz: float | None, given_hz: float | None) -> float:
+def _rate(
+    path: Path, found_hz: float | None, given_hz: float | None, notes: tuple[str, ...]
+) -> tuple[float, tuple[str, ...]]:
+    """The rate that was given, else that of the file's times; and how it was come by."""
     if given_hz is None and found_hz is None:
         what = f"{path.name} does not say its sampling frequency"
         raise ConfigError(what, where="--fs-hz", hint="add --fs-hz HZ, such as --fs-hz 250")
     if given_hz and found_hz and abs(given_hz / found_hz - 1) > 0.01:
-        what = f"--fs-hz {given_hz:g}, but the times in {path.name} give {found_hz:g} Hz"
-        raise ConfigError(what, where="--fs-hz", hint="leave --fs-hz out or correct the times")
-    return given_hz or found_hz or 0.0
+        return given_hz, (f"--fs-hz {given_hz:g} is taken, although {notes[0]}",)
+    return given_hz or found_hz or 0.0, notes
 
 
 def from_numbers(

@@ -14,14 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core.errors import DataError
+from toolkit.ecg.prediction.clock import Clock
 
 _ROWS = 1 << 18  # read at once
 _TIME = re.compile(
-    r"(elapsed[ _]?)?(time|t|seconds?|secs?|milliseconds?)(?![a-z0-9]).*", re.IGNORECASE
+    r"(elapsed[ _]?)?(time([ _]?stamps?)?|ts?|(milli|micro|nano)?seconds?|[mun]?secs?|[mun]s)"
+    r"(?![a-z0-9]).*",
+    re.IGNORECASE,
 )
-_NUMBER_OF_SAMPLE = re.compile(r"(sample|index|row|n|#|)(s|[ _#]?(number|no\.?))?", re.IGNORECASE)
-_MILLISECONDS = re.compile(r"\b(ms|msecs?|milliseconds?)\b|_ms$", re.IGNORECASE)
-_LEAST_HZ = 20  # slower "seconds" are taken for milliseconds
+_NUMBER_OF_SAMPLE = re.compile(
+    r"(samples?|index|rows?|n)([ _]?(#|number|no\.?))?|#|number|no\.?|unnamed: 0",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,29 +102,43 @@ def _read(
     units: Sequence[str],
     converter: Callable[[str], float] | None,
 ) -> Table:
-    numbering = [i for i, name in enumerate(names) if name and _NUMBER_OF_SAMPLE.fullmatch(name)]
-    timing = [i for i, name in enumerate(names) if _TIME.fullmatch(name)][:1]
     parts: list[NDArray[np.float32]] = []
-    clock, guessed = _Clock(path), False
+    leads: list[int] = []
+    timing, clock = None, Clock(path)
     for block in _blocks(path, delimiter, skipped, len(names), converter):
-        if not parts and not any(names) and not timing:
-            timing = [0] if len(names) > 1 and _is_even(block[:, 0]) else []
-            guessed = bool(timing)
-        leads = [i for i in range(len(names)) if i not in {*numbering, *timing}]
+        if not parts:
+            leads, timing = _columns(names, block)
         if not leads:
             raise _unreadable(path, "has a column of times and no lead")
         parts.append(block[:, leads].astype(np.float32))
-        if timing:
-            clock.take(block[:, timing[0]])
+        if timing is not None:
+            clock.take(block[:, timing])
     if not parts:
         raise _unreadable(path, "has no row of numbers")
     fs_hz: float | None = None
-    notes: list[str] = []
-    if timing:
-        column = timing[0]
-        fs_hz, note = clock.rate(f"{names[column]} {units[column]}", guessed)
-        notes = [note] if note else []
-    return Table(tuple(names[i] for i in leads), np.concatenate(parts), fs_hz, tuple(notes))
+    notes: tuple[str, ...] = ()
+    if timing is not None:
+        fs_hz, note = clock.rate(f"{names[timing]} {units[timing]}")
+        notes = (note,)
+    return Table(tuple(names[i] for i in leads), np.concatenate(parts), fs_hz, notes)
+
+
+def _columns(names: Sequence[str], rows: NDArray[np.float64]) -> tuple[list[int], int | None]:
+    """Columns that are leads, and that of times.
+
+    A first column that rises evenly is no lead, whatever it is called; nor is one without a name
+    where others have one: the index that pandas writes.
+    """
+    times = [i for i, name in enumerate(names) if _TIME.fullmatch(name)]
+    others = {i for i, name in enumerate(names) if _NUMBER_OF_SAMPLE.fullmatch(name)} | {*times}
+    if len(names) > 1 and 0 not in others:
+        if _is_even(rows[:, 0]):
+            times = times or [0]
+            others.add(0)
+        elif any(names) and not names[0]:
+            others.add(0)
+    leads = [i for i in range(len(names)) if i not in others]
+    return leads, times[0] if times else None
 
 
 def _blocks(
@@ -166,43 +184,9 @@ def _skip(file: TextIO, titles: int) -> None:
 
 
 def _is_even(values: NDArray[np.float64]) -> bool:
-    """Whether a column without a name can be times or sample numbers: evenly rising."""
+    """Whether a column can be times or sample numbers: evenly rising."""
     steps = np.diff(values)
     return len(steps) > 10 and bool(steps.min() > 0 and np.ptp(steps) < 0.5 * np.median(steps))
-
-
-class _Clock:
-    """Follows a column of times and finds its rate."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._n, self._first, self._last = path, 0, 0.0, 0.0
-        self._shortest, self._longest = np.inf, -np.inf
-
-    def take(self, times: NDArray[np.float64]) -> None:
-        """The next times of the column."""
-        steps = np.diff(times, prepend=self._last) if self._n else np.diff(times)
-        self._first = self._first if self._n else float(times[0])
-        self._last, self._n = float(times[-1]), self._n + len(times)
-        if len(steps):
-            self._shortest = min(self._shortest, float(np.nan_to_num(steps, nan=-1).min()))
-            self._longest = max(self._longest, float(steps.max()))
-
-    def rate(self, title: str, guessed: bool) -> tuple[float | None, str]:
-        """Samples a second, None where the column only numbers the samples; and a remark."""
-        if self._n < 2 or self._shortest <= 0:
-            raise _unreadable(self._path, "has times that do not rise")
-        step = (self._last - self._first) / (self._n - 1)
-        if self._longest > 2.5 * step:
-            gap = f"has a step of {self._longest:g} in its times, usually {step:g}"
-            raise _unreadable(self._path, gap, "fill the gap with empty cells")
-        if guessed and step == 1:
-            return None, "the first column numbers the samples"
-        is_ms = bool(_MILLISECONDS.search(title)) or step > 1 / _LEAST_HZ
-        fs_hz = (1000 if is_ms else 1) / step
-        whole = round(fs_hz)
-        fs_hz = float(whole) if whole and abs(fs_hz / whole - 1) < 1e-3 else fs_hz
-        unit = "milliseconds" if is_ms else "seconds"
-        return fs_hz, f"times in {unit} give {fs_hz:g} Hz"
 
 
 def _unreadable(path: Path, why: str, hint: str = "") -> DataError:
