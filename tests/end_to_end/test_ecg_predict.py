@@ -218,6 +218,33 @@ def test_nothing_that_is_no_prediction_is_replaced(record: Path, tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
 
+def test_nothing_that_is_read_is_replaced(record: Path, tmp_path: Path) -> None:
+    """Neither by its own results nor by those of the other task."""
+    regression = ("--task", "regression", "--out", tmp_path)
+    answer("ecg", "predict", "gaps-ec57", record, *regression)
+    files = {path: path.read_bytes() for path in (tmp_path / "made").iterdir()}
+    filled = tmp_path / "made" / "made"
+    refused(2, "ecg", "predict", "gaps-ec57", filled, *regression, says=("lies in",))
+    words = ("ecg", "predict", "ec57", "--out", tmp_path)
+    refused(2, *words, filled, says=("no earlier prediction of this task",))
+    refused(2, *words, record, says=("no earlier prediction of this task",))
+    assert {path: path.read_bytes() for path in (tmp_path / "made").iterdir()} == files
+    answer("ecg", "predict", "gaps-ec57", record, *regression)
+    refused(2, *words, tmp_path / "a b.csv", tmp_path / "a_b.npy", says=("two inputs",))
+
+
+def test_a_linked_signal_is_read_too(record: Path, tmp_path: Path) -> None:
+    predict(record, "--out", tmp_path)
+    inside = tmp_path / "made" / "made.dat"
+    shutil.copy(record.with_suffix(".dat"), inside)
+    other = tmp_path / "in"
+    other.mkdir()
+    shutil.copy(record.with_suffix(".hea"), other)
+    (other / "made.dat").symlink_to(inside)
+    refused(2, "ecg", "predict", "ec57", other / "made", "--out", tmp_path, says=("lies in",))
+    assert inside.is_file()
+
+
 def test_a_crash_leaves_nothing_behind(
     record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

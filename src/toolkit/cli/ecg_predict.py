@@ -139,9 +139,10 @@ def _one(work: Work, path: Path, out: Path) -> dict[str, Any] | ToolkitError:
 
 def _refuse_same_names(inputs: tuple[str, ...]) -> None:
     from toolkit.core.errors import ConfigError
+    from toolkit.ecg.prediction.inputs import folder_name
 
-    stems = [Path(text).stem for text in inputs]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    names = [folder_name(Path(text)) for text in inputs]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         what = f"two inputs are called {twice[0]}: their results would lie in one folder"
         raise ConfigError(what, where="INPUT", hint="predict them with a different --out each")

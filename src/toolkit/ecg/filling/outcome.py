@@ -23,6 +23,7 @@ from toolkit.ecg.records import Record
 from toolkit.ecg.writing import write_record
 
 LONGEST_S = 0.5
+_GAPS = "gaps.csv"
 
 
 def fill_gaps(
@@ -50,13 +51,14 @@ def fill_gaps(
         What ``result.json`` holds: gaps by what became of them, warnings; and the files' names.
 
     Raises:
-        ConfigError: an option is missing or wrong, or the folder holds something else.
+        ConfigError: an option is missing or wrong, or the folder holds something else or the input.
         DataError: the recording is missing, damaged or unreadable, or has no R peak.
         RunError: the folder cannot be written.
     """
     recording = read_input(path, options or InputOptions())
     name = recording.record.name
-    output.check_free(out / name)
+    place = output.Place(out / name, _GAPS, recording.files)
+    place.check()
     signal, at, warnings = find_beats(recording, leads, len(model.config.leads))
     filled, gaps = fill(model, signal, longest_s)
     samples = sum(gap.stop - gap.start for gap in gaps if gap.outcome == FILLED)
@@ -73,9 +75,9 @@ def fill_gaps(
         "warnings": [page.NO_DEVICE, "Filled samples are guesses; gaps.csv lists them.", *warnings],
         "notes": list(recording.notes),
     }
-    with output.whole_folder(out / name) as scratch:
+    with place.filled() as scratch:
         write_record(scratch, written)
-        write_atomic(scratch / "gaps.csv", _table(filled, gaps))
+        write_atomic(scratch / _GAPS, _table(filled, gaps))
         figures.draw(scratch / "gaps.png", filled, gaps)
         write_json(scratch / output.RESULT, summary)
         files = sorted(one.name for one in scratch.iterdir())

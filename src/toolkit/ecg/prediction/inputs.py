@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core.errors import ConfigError, DataError
+from toolkit.ecg.header import read_header
 from toolkit.ecg.prediction import arrays, tables
 from toolkit.ecg.records import Record, read_record
 
@@ -45,11 +46,18 @@ class Recording:
         record: all leads, without annotations; unnamed leads are called ``1``, ``2`` ….
         source: the file that was read; for WFDB the header.
         notes: how the file was read.
+        data: the other files of a WFDB record.
     """
 
     record: Record
     source: Path
     notes: tuple[str, ...] = ()
+    data: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that were read."""
+        return (self.source, *self.data)
 
 
 def read_input(path: Path, options: InputOptions) -> Recording:
@@ -87,7 +95,13 @@ def _read_wfdb(path: Path, options: InputOptions) -> Recording:
     if options.fs_hz is not None and abs(options.fs_hz / record.fs_hz - 1) > 1e-3:
         what = f"--fs-hz {options.fs_hz:g}, but the header says {record.fs_hz:g} Hz"
         raise ConfigError(what, where=str(header), hint="leave --fs-hz out")
-    return Recording(replace(record, leads=_distinct(record.leads)), header)
+    data = tuple(header.with_name(name) for name in read_header(header).files)
+    return Recording(replace(record, leads=_distinct(record.leads)), header, data=data)
+
+
+def folder_name(path: Path) -> str:
+    """What a recording in ``path``, and the folder of its results, is called."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem) or "record"
 
 
 def _read_numbers(path: Path, options: InputOptions) -> Recording:
@@ -110,8 +124,7 @@ def _read_numbers(path: Path, options: InputOptions) -> Recording:
         values = arrays.read_mat(path, options.variable)
     fs_hz, notes = _rate(path, found_hz, options.fs_hz, notes)
     scale = UNITS[options.unit or "mV"] / (options.gain or 1.0)
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem) or "record"
-    record = from_numbers(stem, values, fs_hz, names, scale)
+    record = from_numbers(folder_name(path), values, fs_hz, names, scale)
     _check_amplitude(record, path, options)
     return Recording(record, path, notes)
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +22,71 @@ from toolkit.ecg.writing import write_annotations, write_record
 
 ANNOTATOR = "ann"
 RESULT = "result.json"
+BEATS = "beats.csv"
 _SHOWN = 4  # N, S, V, F: Q is never claimed by a model
 
 
-@contextmanager
-def whole_folder(out: Path) -> Iterator[Path]:
-    """A scratch folder that takes the place of ``out`` if the block succeeds.
+@dataclass(frozen=True)
+class Place:
+    """A folder for the results of one input.
 
-    An earlier prediction at ``out`` is replaced; anything else there is left alone.
-
-    Raises:
-        ConfigError: ``out`` is a file, or holds something that is no prediction.
-        RunError: it cannot be written.
+    Attributes:
+        folder: where they come to lie.
+        table: a file that every result of this task holds, and none of another.
+        inputs: the files that are read.
     """
-    check_free(out)
-    with saving(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=".tmp-"))
-        try:
-            fresh, old = scratch / "new", scratch / "old"
-            fresh.mkdir()
-            yield fresh
-            if out.exists():
-                out.replace(old)
-            fresh.replace(out)
-            sync_folder(out.parent)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
+    folder: Path
+    table: str
+    inputs: tuple[Path, ...]
 
-def check_free(out: Path) -> None:
-    """Refuse to write over what is no prediction.
+    def check(self) -> None:
+        """Refuse to write over what is no earlier result of this task, or holds its input.
 
-    Raises:
-        ConfigError: ``out`` is a file, or a folder with something else in it.
-    """
-    is_ours = out.is_dir() and (not any(out.iterdir()) or (out / RESULT).is_file())
-    if out.exists() and not is_ours:
-        what = f"{out} is there already and is no earlier prediction"
-        raise ConfigError(what, where="--out", hint="name another folder")
+        Raises:
+            ConfigError: the folder is a file, holds something else, or an input.
+        """
+        out = self.folder
+        if not out.exists():
+            return
+        hint = "name another folder"
+        is_ours = out.is_dir() and (not any(out.iterdir()) or self._is_earlier())
+        if not is_ours:
+            what = f"{out} is there already and is no earlier prediction of this task"
+            raise ConfigError(what, where="--out", hint=hint)
+        inside = [path for path in self.inputs if path.resolve().is_relative_to(out.resolve())]
+        if inside:
+            what = f"{inside[0]} lies in {out}, which the results would replace"
+            raise ConfigError(what, where="--out", hint=hint)
+
+    def _is_earlier(self) -> bool:
+        return all((self.folder / name).is_file() for name in (RESULT, self.table))
+
+    @contextmanager
+    def filled(self) -> Iterator[Path]:
+        """A scratch folder that takes the place of the folder if the block succeeds.
+
+        An earlier result of this task is replaced; anything else there is left alone.
+
+        Raises:
+            ConfigError: as :meth:`check`.
+            RunError: it cannot be written.
+        """
+        self.check()
+        out = self.folder
+        with saving(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=".tmp-"))
+            try:
+                fresh, old = scratch / "new", scratch / "old"
+                fresh.mkdir()
+                yield fresh
+                if out.exists():
+                    out.replace(old)
+                fresh.replace(out)
+                sync_folder(out.parent)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_files(folder: Path, found: Analysis, summary: dict[str, Any]) -> list[str]:
@@ -79,7 +106,7 @@ def write_files(folder: Path, found: Analysis, summary: dict[str, Any]) -> list[
         write_atomic(folder / f"{record.name}.hea", found.recording.source.read_bytes())
     else:
         write_record(folder, record)
-    write_atomic(folder / "beats.csv", beat_table(found))
+    write_atomic(folder / BEATS, beat_table(found))
     write_atomic(folder / "episodes.csv", episode_table(found))
     write_json(folder / RESULT, summary)
     return sorted(path.name for path in folder.iterdir() if path.is_file() and annotations)

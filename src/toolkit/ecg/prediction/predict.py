@@ -35,13 +35,14 @@ def predict(
         What ``result.json`` holds: counts, burden, episodes, warnings; and the files' names.
 
     Raises:
-        ConfigError: an option is missing or wrong, or the folder holds something else.
+        ConfigError: an option is missing or wrong, or the folder holds something else or the input.
         DataError: the recording is missing, damaged or unreadable, or has no R peak.
         RunError: the folder cannot be written.
     """
     recording = read_input(path, options or InputOptions())
     folder = out / recording.record.name
-    output.check_free(folder)
+    place = output.Place(folder, output.BEATS, recording.files)
+    place.check()
     found = analyse(model, recording, leads, abstain)
     summary = {
         "record": recording.record.name,
@@ -53,7 +54,7 @@ def predict(
         "warnings": [page.NO_DEVICE, *found.warnings],
         "notes": list(recording.notes),
     }
-    with output.whole_folder(folder) as scratch:
+    with place.filled() as scratch:
         names = output.write_files(scratch, found, summary)
         page.write_page(scratch / "report.html", model, found, summary)
     return {**summary, "files": [str(folder / name) for name in [*names, "report.html"]]}
