@@ -180,7 +180,7 @@ def bad_signals() -> dict[str, tuple[Any, str]]:
     return {
         "flat": (np.full(20_000, 0.3), "nothing in flat can be read: flat"),
         "saturated": (clipped, "nothing in saturated can be read"),
-        "nan": (np.full(20_000, np.nan), "every sample is missing"),
+        "nan": (np.full(20_000, np.nan), "nothing in nan can be read: missing"),
         "quiet": (rng.normal(0, 0.001, 20_000), "no R peak found in quiet"),
     }
 

@@ -8,7 +8,9 @@ import scipy.io
 
 from toolkit.core.errors import ConfigError, DataError
 from toolkit.ecg.prediction import leads
-from toolkit.ecg.prediction.inputs import InputOptions, from_numbers, read_input
+from toolkit.ecg.prediction.analysis import find_beats
+from toolkit.ecg.prediction.inputs import InputOptions, check_amplitude, read_input
+from toolkit.ecg.prediction.numbers import from_numbers
 from toolkit.ecg.synthetic import synthesize
 
 HZ = InputOptions(fs_hz=250.0)
@@ -142,10 +144,22 @@ def test_units(tmp_path, numbers):
     adu = read_input(tmp_path / "adu.npy", InputOptions(fs_hz=250.0, unit="adu", gain=200.0))
     assert np.abs(millivolts(uv) - numbers).max() < 2e-4
     assert np.abs(millivolts(adu) - numbers).max() < 5e-3
-    with pytest.raises(ConfigError, match="far more than an ECG"):
-        read_input(tmp_path / "uv.npy", HZ)
+    with pytest.raises(ConfigError, match=r"lead 2 spans .* far more"):
+        check_amplitude(read_input(tmp_path / "uv.npy", HZ), [1])
+    check_amplitude(uv, [1])
     with pytest.raises(ConfigError, match="--unit adu needs --gain"):
         read_input(tmp_path / "adu.npy", InputOptions(fs_hz=250.0, unit="adu"))
+
+
+def test_only_the_leads_that_are_read_must_be_millivolts(tmp_path):
+    whole = synthesize(5, 0.5)
+    x = whole.millivolts(whole.leads)[0]
+    pressure = 90 + 40 * np.sin(np.arange(len(x)) / 50)
+    path = write_csv(tmp_path / "a.csv", np.stack([x, pressure], axis=1), "II,pressure")
+    recording = read_input(path, InputOptions(fs_hz=360.0))
+    assert len(find_beats(recording, ("II",), 2)[1]) > 20
+    with pytest.raises(ConfigError, match="lead pressure spans"):
+        find_beats(recording, (), 2)
 
 
 def test_a_rate_that_no_file_says_must_be_given(tmp_path, numbers):
@@ -178,9 +192,8 @@ def bad_files(tmp_path):
     np.save(tmp_path / "object.npy", np.array([{}, []], object), allow_pickle=True)
     np.save(tmp_path / "cube.npy", np.zeros((9, 9, 9)))
     np.save(tmp_path / "square.npy", np.zeros((500, 500)))
-    np.save(tmp_path / "nan.npy", np.full(5000, np.nan))
     np.save(tmp_path / "short.npy", np.zeros(100))
-    return [*texts, *(f"{k}.npy" for k in ("object", "cube", "square", "nan", "short")), "none.csv"]
+    return [*texts, *(f"{k}.npy" for k in ("object", "cube", "square", "short")), "none.csv"]
 
 
 def test_bad_files_are_refused(tmp_path):
@@ -192,14 +205,35 @@ def test_bad_files_are_refused(tmp_path):
 
 def test_numbers_keep_their_gaps_and_offset():
     values = np.array([[1e3], [np.nan], [1e3 + 1], [np.inf]])
-    record = from_numbers("a", values, 250.0, ())
+    record, _ = from_numbers("a", values, 250.0, ())
     found = record.to_millivolts(record.signal_adu, [0])[:, 0]
     assert np.isnan(found).tolist() == [False, True, False, True]
     assert found[2] - found[0] == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize("mark", [9999, -32768, 1e6, 1e300])
+def test_marks_of_missing_samples_cost_the_others_nothing(tmp_path, numbers, mark):
+    values = numbers.astype(np.float64)
+    values[[0, 77], 1] = mark
+    np.save(tmp_path / "a.npy", values)
+    recording = read_input(tmp_path / "a.npy", HZ)
+    found = millivolts(recording)
+    assert np.argwhere(np.isnan(found)).tolist() == [[0, 1], [77, 1]]
+    assert np.nanmax(np.abs(found - values)[np.isfinite(found)]) < 2e-4
+    assert len(recording.notes) == (mark < 1e38)
+    assert all("2 samples of lead 2" in note for note in recording.notes)
+
+
+def test_drifts_of_a_direct_current_are_kept(numbers):
+    values = numbers[:, :1] + np.linspace(0, 400, len(numbers))[:, None]
+    record, notes = from_numbers("a", values, 250.0, ())
+    assert not notes
+    assert not np.isnan(record.to_millivolts(record.signal_adu, [0])).any()
+
+
 def record_with(*names):
-    return from_numbers("r", np.random.default_rng(0).normal(size=(99, len(names))), 250.0, names)
+    values = np.random.default_rng(0).normal(size=(99, len(names)))
+    return from_numbers("r", values, 250.0, names)[0]
 
 
 @pytest.mark.parametrize(
@@ -247,5 +281,5 @@ def test_a_wfdb_record_with_or_without_suffix(database):
 def test_numbers_of_a_record_are_that_record():
     record = synthesize(0, 0.5)
     x = record.millivolts(record.leads).T
-    again = from_numbers("again", x, record.fs_hz, record.leads)
+    again, _ = from_numbers("again", x, record.fs_hz, record.leads)
     assert np.abs(again.millivolts(again.leads).T - x).max() < 2e-4

@@ -16,7 +16,7 @@ from toolkit.ecg.prediction import episodes, leads, quality
 from toolkit.ecg.prediction.classification import BeatModel, classify
 from toolkit.ecg.prediction.detection import detect
 from toolkit.ecg.prediction.episodes import Episode
-from toolkit.ecg.prediction.inputs import Recording
+from toolkit.ecg.prediction.inputs import Recording, check_amplitude
 from toolkit.ecg.prediction.readable import Readable
 
 _Q = CLASSES.index("Q")
@@ -85,7 +85,7 @@ def analyse(
         abstain: beats whose class is less probable than this stay Q.
 
     Raises:
-        ConfigError: there is no such lead.
+        ConfigError: there is no such lead, or it cannot be in millivolts.
         DataError: nothing can be read, or there is no R peak in it.
     """
     signal, sample, warnings = find_beats(recording, wanted, len(model.config.leads))
@@ -110,11 +110,12 @@ def find_beats(
         count: leads that the model takes.
 
     Raises:
-        ConfigError: there is no such lead.
+        ConfigError: there is no such lead, or it cannot be in millivolts.
         DataError: nothing can be read, or there is no R peak in it.
     """
     record = recording.record
     columns, warnings = leads.choose(record, wanted, count)
+    check_amplitude(recording, columns)
     signal = Readable.of(record, columns)
     if quality.length(signal.gaps) == signal.n_samples:
         what = f"nothing in {record.name} can be read: {_causes(signal, 0)}"

@@ -1,7 +1,7 @@
 """A user's recording, whatever file it comes in, as a :class:`~toolkit.ecg.records.Record`.
 
-WFDB records are read as they are. Numbers from tables and arrays become 16-bit samples with a
-gain of their own, finer than any converter's: from there on all inputs are one.
+WFDB records are read as they are, numbers from tables and arrays become samples of a converter:
+from there on all inputs are one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from toolkit.core.errors import ConfigError, DataError
 from toolkit.ecg.header import read_header
 from toolkit.ecg.prediction import arrays, tables
+from toolkit.ecg.prediction.leads import distinct
+from toolkit.ecg.prediction.numbers import MOST_MV, from_numbers
 from toolkit.ecg.records import Record, read_record
 
 UNITS = {"mV": 1.0, "uV": 1e-3, "adu": 1.0}
 TABLES = (".csv", ".tsv", ".txt")
-_HALF_RANGE, _FINEST = 32_000, 10_000.0  # of the 16-bit samples; adu per mV
-_MOST_MV = 60.0  # from the lowest to the highest of nearly all samples
 _SLOWEST_HZ, _FASTEST_HZ = 60.0, 20_000.0
 SHORTEST_S = 5.0
 
@@ -47,12 +47,14 @@ class Recording:
         source: the file that was read; for WFDB the header.
         notes: how the file was read.
         data: the other files of a WFDB record.
+        is_unit_known: False where numbers are only taken for millivolts.
     """
 
     record: Record
     source: Path
     notes: tuple[str, ...] = ()
     data: tuple[Path, ...] = ()
+    is_unit_known: bool = True
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -96,7 +98,7 @@ def _read_wfdb(path: Path, options: InputOptions) -> Recording:
         what = f"--fs-hz {options.fs_hz:g}, but the header says {record.fs_hz:g} Hz"
         raise ConfigError(what, where=str(header), hint="leave --fs-hz out")
     data = tuple(header.with_name(name) for name in read_header(header).files)
-    return Recording(replace(record, leads=_distinct(record.leads)), header, data=data)
+    return Recording(replace(record, leads=distinct(record.leads)), header, data=data)
 
 
 def folder_name(path: Path) -> str:
@@ -124,9 +126,9 @@ def _read_numbers(path: Path, options: InputOptions) -> Recording:
         values = arrays.read_mat(path, options.variable)
     fs_hz, notes = _rate(path, found_hz, options.fs_hz, notes)
     scale = UNITS[options.unit or "mV"] / (options.gain or 1.0)
-    record = from_numbers(folder_name(path), values, fs_hz, names, scale)
-    _check_amplitude(record, path, options)
-    return Recording(record, path, notes)
+    record, remarks = from_numbers(folder_name(path), values, fs_hz, names, scale)
+    is_unit_known = options.unit is not None or options.gain is not None
+    return Recording(record, path, (*notes, *remarks), is_unit_known=is_unit_known)
 
 
 def _rate(
@@ -141,69 +143,25 @@ def _rate(
     return given_hz or found_hz or 0.0, notes
 
 
-def from_numbers(
-    name: str, values: NDArray[Any], fs_hz: float, leads: Sequence[str], scale: float = 1.0
-) -> Record:
-    """A record of 16-bit samples from numbers.
+def check_amplitude(recording: Recording, columns: Sequence[int]) -> None:
+    """Refuse numbers that cannot be millivolts, unless the unit was given.
 
     Args:
-        name: of the record.
-        values: (n, leads); NaN and infinity are missing samples.
-        fs_hz: sampling frequency.
-        leads: names, ``""`` for unnamed; may be empty.
-        scale: mV for each unit of ``values``.
+        recording: from :func:`read_input`.
+        columns: of the leads that are read.
+
+    Raises:
+        ConfigError: a lead spans more than an ECG does.
     """
-    adu = np.empty(values.shape, np.int16)
-    gains, baselines = [], []
-    for column in range(values.shape[1]):
-        millivolts = np.asarray(values[:, column], np.float32) * np.float32(scale)
-        known = np.isfinite(millivolts)
-        low, high = _range(millivolts[known])
-        gain = min(_FINEST, _HALF_RANGE / max((high - low) / 2, 1e-6))
-        baseline = -round((low + high) / 2 * gain)
-        with np.errstate(invalid="ignore"):
-            stored = np.rint(millivolts * np.float32(gain) + np.float32(baseline))
-        stored[~known] = np.iinfo(np.int16).min
-        adu[:, column] = stored
-        gains.append(gain)
-        baselines.append(baseline)
-    n = values.shape[1]
-    return Record(
-        name=name,
-        fs_hz=fs_hz,
-        leads=_distinct(leads or [""] * n),
-        units=("mV",) * n,
-        gain=tuple(gains),
-        baseline=tuple(baselines),
-        signal_adu=adu,
-    )
-
-
-def _range(values: NDArray[np.float32]) -> tuple[float, float]:
-    return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-
-
-def _check_amplitude(record: Record, path: Path, options: InputOptions) -> None:
-    """Refuse numbers that cannot be millivolts, unless the unit was given."""
-    some = record.signal_adu[:: max(1, record.n_samples // 100_000)]
-    millivolts = record.to_millivolts(some, range(len(record.leads)))
-    flat = [v[np.isfinite(v)] for v in millivolts.T]
-    spans = [float(np.ptp(np.quantile(v, (0.001, 0.999)))) for v in flat if len(v)]
-    if not spans:
-        raise DataError("every sample is missing", where=str(path), hint="check the file")
-    if options.unit is None and options.gain is None and max(spans) > _MOST_MV:
-        what = f"{path.name} spans {max(spans):.4g} mV, far more than an ECG"
+    if recording.is_unit_known:
+        return
+    record = recording.record
+    some = record.signal_adu[:: max(1, record.n_samples // 100_000), columns]
+    known = [v[np.isfinite(v)] for v in record.to_millivolts(some, columns).T]
+    spans = [float(np.ptp(np.quantile(v, (0.001, 0.999)))) if len(v) else 0.0 for v in known]
+    widest = int(np.argmax(spans))
+    if spans[widest] > MOST_MV:
+        lead = record.leads[columns[widest]]
+        what = f"lead {lead} spans {spans[widest]:.4g} mV, far more than an ECG"
         hint = "add --unit uV, or --unit adu --gain ADU_PER_MV; choose leads by --lead"
-        raise ConfigError(what, where="--unit", hint=hint)
-
-
-def _distinct(leads: Sequence[str]) -> tuple[str, ...]:
-    """Names that differ: ``ECG``, ``ECG (2)``; a lead without a name is called by its number."""
-    names: list[str] = []
-    for number, lead in enumerate(leads, 1):
-        name = base = lead or f"{number}"
-        again = 1
-        while name in names:
-            name = f"{base} ({(again := again + 1)})"
-        names.append(name)
-    return tuple(names)
+        raise ConfigError(what, where=str(recording.source), hint=hint)

@@ -81,3 +81,15 @@ def _remarks(record: Record, columns: Sequence[int], count: int, chosen: bool) -
             "taken as typical, and fewer ectopic beats are told apart."
         )
     return remarks
+
+
+def distinct(leads: Sequence[str]) -> tuple[str, ...]:
+    """Names that differ: ``ECG``, ``ECG (2)``; a lead without a name is called by its number."""
+    names: list[str] = []
+    for number, lead in enumerate(leads, 1):
+        name = base = lead or f"{number}"
+        again = 1
+        while name in names:
+            name = f"{base} ({(again := again + 1)})"
+        names.append(name)
+    return tuple(names)
