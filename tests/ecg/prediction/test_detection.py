@@ -91,6 +91,28 @@ def test_nothing_is_found_where_nothing_can_be_read(x_LT, beats):
     assert hits(outside, found, WINDOW_S * 360) >= 0.99 * len(outside)
 
 
+def test_the_other_lead_places_the_peaks_where_the_main_one_is_away(x_LT, beats):
+    start, stop = 20_000, 30_000
+    away = x_LT.copy()
+    away[0, start:stop] = np.nan
+    found, other = (detect(reader(x), x.shape[1], 360.0) for x in (away, x_LT[1:]))
+    inside = other[(other > start + 100) & (other < stop - 100)]
+    assert len(inside) > 20
+    assert np.isin(inside, found).all()
+    outside = found[(found < start - 100) | (found > stop + 100)]
+    assert np.isin(outside, detect(reader(x_LT), x_LT.shape[1], 360.0)).all()
+
+
+def test_a_peak_at_the_edge_of_a_gap_stays_where_it_was_detected(x_LT, beats):
+    away = x_LT[:1].copy()
+    for at in (beats[40], beats[80]):
+        away[0, at + 15 : at + 400] = np.nan
+    found = detect(reader(away), away.shape[1], 360.0)
+    for at in (beats[40], beats[80]):
+        near = found[np.abs(found - at) <= 54]
+        assert all(np.abs(near - at) <= 20)
+
+
 @pytest.mark.parametrize("value", [0.0, 5.0, np.nan])
 def test_a_constant_signal_has_no_beats(value):
     assert not len(detect(reader(np.full((2, 36_000), value)), 36_000, 360.0))

@@ -54,7 +54,7 @@ def detect(read: Reader, n_samples: int, fs_hz: float, *, block_s: float = 600.0
     """Sample indices of the R peaks, (n,), ascending.
 
     Args:
-        read: gives any stretch of the signal; the first lead places the peaks.
+        read: gives any stretch of the signal; the first that can be read places a peak.
         n_samples: of the whole signal.
         fs_hz: its sampling frequency.
         block_s: seconds read at once; without influence on the result.
@@ -157,7 +157,7 @@ _OTHER_WAY = 1.5  # how much larger a deflection of the record's unusual polarit
 
 
 def _r_peaks(read: Reader, at: Indices, n_samples: int, fs_hz: float, block_s: float) -> Indices:
-    """The largest deflection near each detection, of the record's usual polarity if it can be."""
+    """The largest deflection near each detection, of its lead's usual polarity if it can be."""
     reach, count = round(_REACH_S * fs_hz), max(1, int(block_s * 2))
     parts = [
         _deflections(read, at[i : i + count], reach, n_samples, fs_hz)
@@ -165,29 +165,39 @@ def _r_peaks(read: Reader, at: Indices, n_samples: int, fs_hz: float, block_s: f
     ]
     if not parts:
         return at
-    up, up_at, down, down_at = (np.concatenate(column) for column in zip(*parts))
-    tilt = _OTHER_WAY if np.median(up) >= np.median(down) else 1 / _OTHER_WAY
-    peaks = at + np.where(up * tilt >= down, up_at, down_at) - reach
+    lead, up, up_at, down, down_at = (np.concatenate(column) for column in zip(*parts))
+    peaks = at.copy()  # as detected where no lead can be read around it
+    for one in np.unique(lead[lead >= 0]).tolist():
+        own = lead == one
+        tilt = _OTHER_WAY if np.median(up[own]) >= np.median(down[own]) else 1 / _OTHER_WAY
+        moved = np.where(up[own] * tilt >= down[own], up_at[own], down_at[own])
+        peaks[own] = at[own] + moved - reach
     peaks = np.unique(np.clip(peaks, 0, n_samples - 1))
     apart = np.diff(peaks, prepend=-n_samples) >= REFRACTORY_S * fs_hz
     return peaks[apart]  # where noise has peaks, moving them may bring two together
 
 
-_Deflections = tuple[Floats, Indices, Floats, Indices]
+_Deflections = tuple[Indices, Floats, Indices, Floats, Indices]
 
 
 def _deflections(
     read: Reader, at: Indices, reach: int, n_samples: int, fs_hz: float
 ) -> _Deflections:
-    """Height and place of the highest and of the deepest point around each detection."""
+    """Height and place of the highest and of the deepest point around each detection.
+
+    In the first lead that can be read there, whose number comes first; −1 where there is none.
+    """
     base = round(_BASE_S * fs_hz)
     first, last = max(0, int(at[0]) - base), min(n_samples, int(at[-1]) + base + 1)
-    x_T = np.nan_to_num(read(first, last)[0].astype(np.float64))
-    x_T = ndimage.gaussian_filter1d(x_T, _SMOOTH_S * fs_hz)
-    around = np.clip(at[:, None] - first + np.arange(-base, base + 1), 0, len(x_T) - 1)
-    windows = x_T[around]
+    x_LT = read(first, last).astype(np.float64)
+    around = np.clip(at[:, None] - first + np.arange(-base, base + 1), 0, last - first - 1)
+    inner = around[:, base - reach : base + reach + 1]
+    readable = np.isfinite(x_LT)[:, inner].all(axis=2)  # (leads, detections)
+    lead = np.where(readable.any(axis=0), readable.argmax(axis=0), -1)
+    x_LT = ndimage.gaussian_filter1d(np.nan_to_num(x_LT), _SMOOTH_S * fs_hz, axis=1)
+    windows = x_LT[np.maximum(lead, 0)[:, None], around]
     windows = windows - np.median(windows, axis=1, keepdims=True)
     centre = windows[:, base - reach : base + reach + 1]
     near = np.exp(-0.5 * (np.arange(-reach, reach + 1) / reach) ** 2)
     up, down = centre * near, -centre * near
-    return up.max(axis=1), up.argmax(axis=1), down.max(axis=1), down.argmax(axis=1)
+    return lead, up.max(axis=1), up.argmax(axis=1), down.max(axis=1), down.argmax(axis=1)
