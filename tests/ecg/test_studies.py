@@ -22,9 +22,11 @@ from toolkit.ecg.records import Record
 from toolkit.ecg.study import Study
 from toolkit.ecg.synthetic import synthesize
 
+BEATS = ("fold", "folds", "pseudo_share", "class_shares")
+
 
 def settings(preset: str, **flags: Any) -> EcgTrainConfig:
-    beats = {key: flags.pop(key) for key in ("fold", "folds", "pseudo_share") if key in flags}
+    beats = {key: flags.pop(key) for key in BEATS if key in flags}
     by = {"fragments": {"split_by": flags.pop("split_by")}} if "split_by" in flags else {}
     given = {**flags, **by, **({"beats": beats} if beats else {})}
     return load(EcgTrainConfig, preset=PRESETS / f"{preset}.toml", flags=given)
@@ -218,6 +220,9 @@ def test_what_cannot_be_split_is_refused(synthetic: Path) -> None:
     four = database.load(config)
     with pytest.raises(ConfigError, match="2 training records"):
         beat_study(four, settings("synthetic", data_dir=synthetic, fold=3, folds=4))
+    with pytest.raises(ConfigError, match="draws none of the beats"):
+        shares = [0.0, 0.0, 0.0, 1.0]  # of F, which no synthetic record has
+        beat_study(four, settings("synthetic", data_dir=synthetic, class_shares=shares))
     one = replace(four, records=dict([next(iter(four.records.items()))]))
     with pytest.raises(DataError, match="1 records cannot be split"):
         beat_study(one, config)

@@ -202,6 +202,9 @@ def _by_record(
         if inside.any():
             per_beat = of_record / of_record.sum() / np.maximum(n, 1)
             weights[inside] = share * per_beat[owner[inside]]
+    if not weights.any():
+        what = f"beats.class_shares = {list(shares or ())} draws none of the beats that there are"
+        raise ConfigError(what, where="beats.class_shares", hint="give N a share, such as 0.6")
     normalised: NDArray[np.float64] = weights / weights.sum()
     return normalised
 

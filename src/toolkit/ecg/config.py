@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,7 @@ from toolkit.core.supervised import SupervisedConfig
 from toolkit.data import store
 
 PRESETS = Path(__file__).parent / "presets"
+_Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class AugmentationConfig(Config):
@@ -49,7 +50,7 @@ class BeatsConfig(Config):
     fold: int | None = Field(
         None, ge=0, description="hold out this part of the training records instead of testing"
     )
-    class_shares: tuple[float, float, float, float] = Field(
+    class_shares: tuple[_Share, _Share, _Share, _Share] = Field(
         (0.62, 0.06, 0.28, 0.04), description="how often N, S, V and F beats are drawn"
     )
     pseudo_share: float = Field(
@@ -69,6 +70,12 @@ class BeatsConfig(Config):
         0.0, ge=0, lt=1, description="how often all leads but the first are hidden in training"
     )
     side_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of those features")
+
+    @model_validator(mode="after")
+    def _some_beats(self) -> Self:
+        if not any(self.class_shares):
+            raise ValueError("class_shares are all 0: no beat would be drawn")
+        return self
 
 
 class HidingConfig(Config):
@@ -92,7 +99,7 @@ class HidingConfig(Config):
         "not known",
     )
     forecast_s: float = Field(0.4, gt=0, description="length of the hidden end")
-    low_fs_hz: float = Field(20.0, gt=0, description="sampling rate of what upsampling sees")
+    low_fs_hz: float = Field(20.0, ge=1, description="sampling rate of what upsampling sees")
 
     @model_validator(mode="after")
     def _of_gaps(self) -> Self:
@@ -141,10 +148,21 @@ class EcgPretrainConfig(EcgConfig):
     judged: int = Field(4000, ge=1, description="windows of held-out patients that are scored")
 
     @model_validator(mode="after")
+    def _something_seen(self) -> Self:
+        window_s = 10.0 if self.protocol == "fragments17" else 1.4
+        if self.hiding.forecast_s > window_s - 0.1:
+            what = f"hiding.forecast_s = {self.hiding.forecast_s}"
+            raise ValueError(f"{what} leaves nothing to see of windows of {window_s:g} s")
+        return self
+
+    @model_validator(mode="after")
     def _apart(self) -> Self:
         if self.protocol == "fragments17" and self.hiding.is_alike:
             what = "hiding.start must be 'ordinary' under fragments17"
             raise ValueError(f"{what}: like surroundings would be sought in test fragments too")
+        if self.monitor is not None:
+            what = f"monitor = {self.monitor!r}: what is watched here are the test records"
+            raise ValueError(f"{what}, which may decide nothing; set steps instead")
         return self
 
 
