@@ -117,6 +117,24 @@ def test_empty_cells_are_missing(tmp_path, numbers):
     assert np.flatnonzero(found[:, 1]).tolist() == [7, 8]
 
 
+@pytest.mark.parametrize("empty", ["", '""', "  "])
+def test_empty_lines_of_one_column_are_missing(tmp_path, numbers, empty):
+    lines = [f"{v:.5f}" for v in numbers[:, 0]]
+    lines[100] = lines[101] = empty
+    path = tmp_path / "a.csv"
+    path.write_text("ECG\n\n" + "\n".join(lines) + "\n\n")
+    found = millivolts(read_input(path, HZ))[:, 0]
+    assert np.flatnonzero(np.isnan(found)).tolist() == [100, 101]
+    assert len(found) == 2500
+
+
+def test_line_ends_that_were_written_twice_are_no_samples(tmp_path, numbers):
+    path = tmp_path / "a.csv"
+    path.write_text("ECG\n\n" + "".join(f"{v:.5f}\n\n" for v in numbers[:, 0]))
+    found = millivolts(read_input(path, HZ))[:, 0]
+    assert np.abs(found - numbers[:, 0]).max() < 2e-4
+
+
 @pytest.mark.parametrize("shape", ["(n, leads)", "(leads, n)", "(n,)"])
 def test_arrays_of_any_orientation(tmp_path, numbers, shape):
     array = {"(n, leads)": numbers, "(leads, n)": numbers.T, "(n,)": numbers[:, 0]}[shape]

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, dropwhile, islice, repeat
 from pathlib import Path
 from typing import TextIO
 
@@ -156,12 +156,13 @@ def _blocks(
     """
     with path.open(encoding="utf-8-sig") as file:
         _skip(file, skipped)
+        lines = _kept(file) if width == 1 else file
         while True:
             try:
                 with warnings.catch_warnings():  # that there is no more to read
                     warnings.simplefilter("ignore", UserWarning)
                     block = np.loadtxt(
-                        file,
+                        lines,
                         delimiter=delimiter,
                         converters=converter,
                         max_rows=_ROWS,
@@ -176,6 +177,24 @@ def _blocks(
             if block.shape[1] != width:
                 raise _unreadable(path, f"has rows of {block.shape[1]} and of {width} cells")
             yield block
+
+
+def _kept(file: TextIO) -> Iterator[str]:
+    """Lines of a table of one column, in which an empty one between others is a missing sample.
+
+    Unless every second one is empty, as line ends that were written twice look.
+    """
+    lines = dropwhile(lambda line: not line.strip(), file)
+    head = list(islice(lines, 20))
+    is_twice = len(head) > 2 and not any(line.strip() for line in head[1::2])
+    empty = 0
+    for line in chain(head, lines):
+        if line.strip():
+            yield from repeat("nan\n", empty)
+            yield line
+            empty = 0
+        else:
+            empty += not is_twice
 
 
 def _skip(file: TextIO, titles: int) -> None:
