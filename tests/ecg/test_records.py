@@ -260,12 +260,34 @@ def test_missing_samples_are_refused_or_become_nan(tmp_path: Path, resolution: i
     assert np.isfinite(found.lead("V1")).all()
 
 
-def test_a_lead_without_any_sample_is_refused(tmp_path: Path) -> None:
+def test_a_lead_without_any_sample_may_be_missing_too(tmp_path: Path) -> None:
     adu = ADU.copy()
     adu[:, 1] = np.iinfo(np.int16).min
     path = write_record(tmp_path, record(adu))
     with pytest.raises(DataError, match="5 of 5 samples of lead V1"):
-        read_record(path, annotator=None, allow_missing=True)
+        read_record(path, annotator=None)
+    found = read_record(path, annotator=None, allow_missing=True)
+    assert np.isnan(found.lead("V1")).all() and np.isfinite(found.lead("MLII")).all()
+
+
+def test_files_of_different_widths_have_one_mark_of_missing_samples(tmp_path: Path) -> None:
+    adu = ADU.astype(np.int32)
+    (tmp_path / "a.dat").write_bytes(
+        np.append(ADU[:4, 0], np.iinfo(np.int16).min).astype("<i2").tobytes()
+    )
+    (tmp_path / "b.dat").write_bytes(
+        np.append(adu[:4, 1], np.iinfo(np.int32).min).astype("<i4").tobytes()
+    )
+    sums = adu[:4].sum(axis=0) + np.array([1 << 15, 0])
+    lines = ["r 2 360 5"]
+    for file, code, column in (("a", 16, 0), ("b", 32, 1)):
+        checks = f"{adu[0, column]} {sums[column] % 65536}"
+        lines.append(f"{file}.dat {code} 200 {code} 0 {checks} 0 lead{column}")
+    (tmp_path / "r.hea").write_text("\n".join(lines))
+    found = read_record(tmp_path / "r", annotator=None, allow_missing=True)
+    millivolts = found.millivolts(found.leads)
+    np.testing.assert_allclose(millivolts[:, :4], ADU[:4].T / 200, rtol=1e-6)
+    assert np.isnan(millivolts[:, 4]).all()
 
 
 def test_units_become_millivolts_or_are_refused() -> None:

@@ -187,13 +187,16 @@ def read_signal(
         DataError: a file is missing, has another hash or length than it must, or its samples
             differ from the header's checksum, initial value or range, or are marked missing.
     """
-    parts = []
-    for file in header.files:
-        specs = [spec for spec in header.signals if spec.file == file]
-        part = _read_file(folder / file, specs, header.n_samples, expected.get(file))
-        for column, spec in enumerate(specs):
+    specs = {file: [one for one in header.signals if one.file == file] for file in header.files}
+    parts = [
+        _read_file(folder / file, own, header.n_samples, expected.get(file))
+        for file, own in specs.items()
+    ]
+    widest = np.result_type(*parts)  # a missing sample has the mark of this type in every file
+    parts = [part.astype(widest, copy=False) for part in parts]
+    for part, (file, own) in zip(parts, specs.items()):
+        for column, spec in enumerate(own):
             _check_lead(part[:, column], spec, folder / file, allow_missing)
-        parts.append(part)
     signal: Signal = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
     signal.flags.writeable = False
     return signal
@@ -227,16 +230,12 @@ def _check_lead(
     if samples.min() >= max(low, missing + 1) and samples.max() <= high:
         return
     gaps = adu == missing
-    _check_gaps(int(gaps.sum()), len(adu), spec.lead, path, allow_missing)
+    if gaps.any() and not allow_missing:
+        what = f"{gaps.sum()} of {len(adu)} samples of lead {spec.lead} are marked missing"
+        raise damaged(what, path, "cut the record around them, or fill the gaps first")
     outside = ((adu < low) | (adu > high)) & ~gaps
     if outside.any():
         at = int(outside.argmax())
         what = f"lead {spec.lead} is {adu[at]} at sample {at}, outside {low} to {high}"
         raise damaged(what, path)
     adu[gaps] = np.iinfo(adu.dtype).min
-
-
-def _check_gaps(missing: int, total: int, lead: str, path: Path, allowed: bool) -> None:
-    if missing == total or (missing and not allowed):
-        what = f"{missing} of {total} samples of lead {lead} are marked missing"
-        raise damaged(what, path, "cut the record around them, or fill the gaps first")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.io
@@ -12,6 +14,7 @@ from toolkit.ecg.prediction.analysis import find_beats
 from toolkit.ecg.prediction.inputs import InputOptions, check_amplitude, read_input
 from toolkit.ecg.prediction.numbers import from_numbers
 from toolkit.ecg.synthetic import synthesize
+from toolkit.ecg.writing import write_record
 
 HZ = InputOptions(fs_hz=250.0)
 
@@ -301,3 +304,15 @@ def test_numbers_of_a_record_are_that_record():
     x = record.millivolts(record.leads).T
     again, _ = from_numbers("again", x, record.fs_hz, record.leads)
     assert np.abs(again.millivolts(again.leads).T - x).max() < 2e-4
+
+
+def test_a_lead_without_a_sample_is_not_chosen(tmp_path):
+    whole = synthesize(5, 0.5, name="half")
+    adu = np.array(whole.signal_adu)
+    adu[:, 0] = np.iinfo(adu.dtype).min
+    path = write_record(tmp_path, replace(whole, signal_adu=adu, annotations=None))
+    recording = read_input(path, InputOptions())
+    assert leads.choose(recording.record, (), 2)[0] == (1,)
+    assert len(find_beats(recording, ("V1",), 2)[1]) > 20
+    with pytest.raises(DataError, match="nothing in half can be read: missing"):
+        find_beats(recording, ("MLII",), 2)

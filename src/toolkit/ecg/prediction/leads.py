@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from toolkit.core.errors import ConfigError, DataError, closest
 from toolkit.ecg.records import Record
 
@@ -36,6 +38,7 @@ def choose(record: Record, wanted: Sequence[str], count: int) -> tuple[tuple[int
     if not voltages:
         what = f"no lead of {record.name} is a voltage: {', '.join(record.units)}"
         raise DataError(what, where=record.name)
+    voltages = [i for i in voltages if _has_samples(record, i)] or voltages
     main = min(voltages, key=lambda i: (_rank(record.leads[i]), i))
     columns = (main, *[i for i in voltages if i != main][: count - 1])
     return columns, _remarks(record, columns, count, chosen=False)
@@ -57,6 +60,11 @@ def _is_voltage(record: Record, column: int) -> bool:
     except DataError:
         return False
     return True
+
+
+def _has_samples(record: Record, column: int) -> bool:
+    adu = record.signal_adu[:, column]
+    return bool((adu != np.iinfo(adu.dtype).min).any())
 
 
 def _rank(lead: str) -> int:
