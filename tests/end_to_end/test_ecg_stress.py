@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ def test_noise_costs_what_is_found(model: tuple[Path, Path], tmp_path: Path) -> 
     with Image.open(tmp_path / "stress.png") as image:
         assert image.width > image.height
     assert answer(*line, "--out", tmp_path)["rows"] == found["rows"]
-    assert "under noise" in call(*line, "--out", tmp_path).stdout
+    shown = call(*line, "--out", tmp_path)
+    assert "under noise" in shown.stdout
+    assert "Synthetic records" in found["warnings"][0] and "Synthetic records" in shown.stderr
 
 
 def _f1(scores: dict[str, int]) -> float:
@@ -59,6 +62,29 @@ def test_what_cannot_be_added_is_refused(
     run, data = model
     refused(code, "ecg", "stress", run, "--data-dir", data, "--out", tmp_path, *words, says=(says,))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_to_is_missed_before_the_work(
+    model: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from toolkit.ecg.stress import trial
+
+    monkeypatch.setattr(trial, "stress", lambda *_: pytest.fail("worked in vain"))
+    (tmp_path / "file").write_text("")
+    line = ("ecg", "stress", model[0], "--data-dir", model[1], "--out", tmp_path / "file" / "OUT")
+    refused(4, *line, says=("cannot write", "file"))
+
+
+def test_a_model_that_learnt_from_every_record_is_refused(
+    model: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(model[0], run)
+    settings = (run / "config.toml").read_text()
+    (run / "config.toml").write_text(settings.replace('"ec57"', '"intra"'))
+    line = ("ecg", "stress", run, "--data-dir", model[1], "--out", tmp_path / "OUT")
+    refused(2, *line, says=("learnt from beats of every record", "--preset ec57"))
+    assert not (tmp_path / "OUT").exists()
 
 
 def test_records_that_are_over_too_soon_are_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,14 +56,26 @@ def stress(
     config = beats.config
     if data_dir is not None:
         config = config.model_copy(update={"data_dir": data_dir})
-    records = tasks.judged_records(config)
+    records, warnings = tasks.judged_records(config)
+    _check_writable(out)
     rows = trial.stress(beats, records, how["noise"], kinds, ratios, for_stderr())
-    out.mkdir(parents=True, exist_ok=True)
     figure = trial.draw(out / "stress.png", rows)
-    facts = {"model": model, "noise": how["noise"], "records": sorted(records)}
-    result = {**facts, "figure": str(figure), "command": sys.argv[1:], "rows": rows}
+    facts: dict[str, Any] = {"model": model, "noise": how["noise"], "records": sorted(records)}
+    facts |= {"figure": str(figure), "command": sys.argv[1:], "warnings": list(warnings)}
+    result = {**facts, "rows": rows}
     write_json(out / "stress.json", result)
     emit(result, as_json, lambda: _print(model, rows))
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def _check_writable(out: Path) -> None:
+    """Miss a folder that cannot be written to before the work, not after it."""
+    from toolkit.core.files import saving
+
+    with saving(out):
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
 
 
 def _kinds(text: str) -> list[str]:

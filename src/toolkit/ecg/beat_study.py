@@ -78,13 +78,21 @@ def beat_study(database: Database, config: EcgTrainConfig) -> Study:
         standard=None
         if config.protocol == "intra"
         else lambda name, decided: _by_ec57(database, train if name == "train" else test, decided),
-        warnings=_warnings(database, config),
+        warnings=warnings_of(database, config),
         notes=(_WHOLE_NOTE,),
     )
 
 
 def judged_names(database: Database, config: EcgTrainConfig) -> Sequence[str]:
-    """The records that a classifier of these settings is tested on, or validated for a fold."""
+    """The records that a classifier of these settings is tested on, or validated for a fold.
+
+    Raises:
+        ConfigError: it learnt from beats of each of them.
+    """
+    if config.protocol == "intra":
+        what = "a classifier of protocol intra learnt from beats of every record"
+        hint = "take ec57 or a run of toolkit ecg train --preset ec57"
+        raise ConfigError(what, where="MODEL", hint=hint)
     return _split(database, config)[2]
 
 
@@ -244,6 +252,7 @@ def _digest(train: Sequence[BeatSeries], test: Sequence[BeatSeries]) -> str:
     return digest.hexdigest()
 
 
-def _warnings(database: Database, config: EcgTrainConfig) -> tuple[str, ...]:
+def warnings_of(database: Database, config: EcgTrainConfig) -> tuple[str, ...]:
+    """What must be known of figures on these records before they are quoted."""
     intra = (_INTRA_WARNING,) if config.protocol == "intra" else ()
     return (*intra, *((_SYNTHETIC_WARNING,) if database.synthetic else ()))

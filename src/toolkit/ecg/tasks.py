@@ -14,7 +14,7 @@ from toolkit.core.errors import ConfigError
 from toolkit.core.run import Run
 from toolkit.core.supervised import Problem, Supervised, load_weights, predict
 from toolkit.ecg import database
-from toolkit.ecg.beat_study import beat_study, judged_names
+from toolkit.ecg.beat_study import beat_study, judged_names, warnings_of
 from toolkit.ecg.config import EcgFinetuneConfig, EcgPretrainConfig, EcgTrainConfig
 from toolkit.ecg.evaluation import BEAT_SCORES
 from toolkit.ecg.figures import draw
@@ -141,14 +141,16 @@ def evaluate(folder: Path, config: EcgTrainConfig, name: str) -> dict[str, Any]:
     return _score(chosen, config, load_network(folder, chosen), name)[0]
 
 
-def judged_records(config: EcgTrainConfig) -> dict[str, Record]:
-    """The records that a beat classifier of these settings is tested on.
+def judged_records(config: EcgTrainConfig) -> tuple[dict[str, Record], tuple[str, ...]]:
+    """The records that a beat classifier of these settings is tested on, and warnings.
 
     Raises:
+        ConfigError: it learnt from beats of each of them.
         DataError: they are missing or damaged.
     """
     found = database.load(config)
-    return {name: found.records[name] for name in judged_names(found, config)}
+    names = judged_names(found, config)
+    return {name: found.records[name] for name in names}, warnings_of(found, config)
 
 
 def plot(run: Run, config: EcgTrainConfig) -> None:
