@@ -21,6 +21,7 @@ def checked(encoder: dict[str, Any], own: dict[str, Any]) -> None:
     [
         ({"source": "synthetic"}, {}, "learnt from synthetic records"),
         ({}, {"protocol": "intra"}, "protocol ec57, not intra"),
+        ({}, {"beats": {"fold": 0}}, "records that fold 0 holds out"),
         ({"leads": ("MLII",)}, {"leads": ("MLII", "*")}, "reads leads"),
         ({"protocol": "fragments17"}, {"protocol": "fragments17", "seed": 1}, "those of seed 1"),
     ],

@@ -111,6 +111,10 @@ def _check(encoder: EcgPretrainConfig, config: EcgFinetuneConfig) -> None:
         )
         hint = f"toolkit ecg pretrain --preset fragments17 --seed {config.seed}"
         raise ConfigError(what, where=str(config.encoder), hint=hint)
+    if config.protocol != "fragments17" and config.beats.fold is not None:
+        what = f"the encoder learnt from the records that fold {config.beats.fold} holds out, too"
+        hint = "leave beats.fold out; toolkit ecg train has folds that nothing has seen"
+        raise ConfigError(what, where=str(config.encoder), hint=hint)
     if encoder.source != config.source:
         what = (
             f"the encoder learnt from {encoder.source} records, this run has {config.source} ones"
