@@ -76,6 +76,20 @@ def test_a_run_writes_model_result_figures_and_data(tmp_path: Path, config: EcgT
     tasks.plot(run, config)
 
 
+def test_few_labels_have_no_figures_of_whole_records(saved: Path, config: EcgTrainConfig) -> None:
+    few = config.model_copy(update={"label_fraction": 0.5})
+    assert "ec57" in tasks.evaluate(saved, few, "test")
+    assert "ec57" not in tasks.evaluate(saved, few, "train")
+    assert "ec57" in tasks.evaluate(saved, config, "train")
+
+
+def test_only_parts_that_can_be_asked_for_are_offered(saved: Path, synthetic: Path) -> None:
+    fold = {"beats": {"fold": 0, "folds": 2, "pseudo_reach": 1}}
+    with pytest.raises(ConfigError, match="no test part") as error:
+        tasks.evaluate(saved, settings(data_dir=synthetic, **fold), "test")
+    assert error.value.hint == "train or validation"
+
+
 def test_other_data_than_those_of_the_start_are_refused(
     tmp_path: Path, config: EcgTrainConfig
 ) -> None:

@@ -24,6 +24,9 @@ from toolkit.ecg.regression import pretraining
 from toolkit.ecg.study import Floats, Labels, Study
 from toolkit.ecg.transfer import encoder_facts, load_encoder
 
+SPLITS = ("test", "validation", "train")
+"""Parts that can be scored by themselves; a study may have others beside them."""
+
 
 def study(config: EcgTrainConfig) -> Study:
     """The study that ``config`` describes, on its records.
@@ -84,7 +87,7 @@ def _finish(chosen: Study, config: EcgTrainConfig, model: nn.Module, run: Run) -
     part = _judged(chosen)
     scores, decided, probabilities = _score(chosen, config, model, part)
     draw(run, chosen, part, decided, probabilities)
-    for other in chosen.parts.keys() - {"train", "validation", "test"}:
+    for other in chosen.parts.keys() - {*SPLITS}:
         found = _score(chosen, config, model, other)[0]
         scores[other] = {key: found[key] for key in ("n", *BEAT_SCORES)}
     if chosen.baseline is not None:
@@ -107,7 +110,8 @@ def _score(
     head |= {"label_fraction": config.label_fraction} if config.label_fraction < 1 else {}
     head |= {"arm": "transfer"} if isinstance(config, EcgFinetuneConfig) else {}
     scores = chosen.score(part.truth, decided, part.record)
-    if chosen.standard is not None and name in ("train", "validation", "test"):
+    has_all_beats = name in SPLITS and (name != "train" or config.label_fraction == 1)
+    if chosen.standard is not None and has_all_beats:
         scores["ec57"] = chosen.standard(name, decided)
     remarks = {"warnings": list(chosen.warnings), "notes": list(chosen.notes)}
     parameters = sum(p.numel() for p in model.parameters())
@@ -135,9 +139,8 @@ def evaluate(folder: Path, config: EcgTrainConfig, name: str) -> dict[str, Any]:
     """
     chosen = study(config)
     if name not in chosen.parts:
-        raise ConfigError(
-            f"this run has no {name} part", where="--split", hint=" or ".join(chosen.parts)
-        )
+        known = " or ".join(part for part in chosen.parts if part in SPLITS)
+        raise ConfigError(f"this run has no {name} part", where="--split", hint=known)
     return _score(chosen, config, load_network(folder, chosen), name)[0]
 
 
