@@ -143,6 +143,16 @@ def test_the_end_is_that_of_the_record_or_as_given(folder: Path) -> None:
     ]
 
 
+def test_a_record_that_is_over_too_soon_is_named_and_left_out(folder: Path) -> None:
+    long = [(sample + START, symbol) for sample, symbol in BEATS]
+    for suffix in ("atr", "ann"):
+        write(folder / f"s.{suffix}", annotations(long))
+    (folder / "s.hea").write_text("s 1 360 200000\ns.dat 16 200 11 1024 0 0 0 MLII\n")
+    found = evaluate(folder, folder)
+    assert list(found["records"]) == ["s"]
+    assert found["warnings"] == ["over before 300 s, so not compared: r"]
+
+
 def test_without_a_header_the_sampling_frequency_is_needed(folder: Path) -> None:
     (folder / "r.hea").unlink()
     paths = ("ecg", "evaluate", "--annotations", folder / "r.atr", folder / "r.ann", "--from", 0)

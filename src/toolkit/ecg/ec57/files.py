@@ -41,15 +41,27 @@ def evaluate_files(paths: Sequence[Path], period: Period) -> dict[str, Any]:
         :func:`toolkit.ecg.ec57.counting.summary`), the period, and ``warnings``.
 
     Raises:
-        ConfigError: no pairs, an ambiguous folder, an unknown sampling frequency, an empty period.
+        ConfigError: no pairs, an ambiguous folder, an unknown sampling frequency, an empty period,
+            or no record that lasts until it.
         DataError: a file is missing, damaged, without beats or of another record.
     """
     warnings: list[str] = []
     parts: dict[str, Comparison] = {}
+    short: list[str] = []
     for reference, test in _pairs(paths, warnings):
         name = reference.stem
         name = f"{name} ({test})" if name in parts else name
-        parts[name] = _compare(reference, test, period, warnings)
+        found = _compare(reference, test, period, warnings)
+        if found is None:
+            short.append(name)
+        else:
+            parts[name] = found
+    if short:
+        what = f"over before {period.start_s:g} s, so not compared: {', '.join(short)}"
+        if not parts:
+            hint = "--from 0:00 compares records that end within EC57's first five minutes"
+            raise ConfigError(what, where="--from", hint=hint)
+        warnings.append(what)
     if period.start_s != LEARNING_S or period.stop_s is not None:
         warnings.append("not EC57's test period, which is from 5:00 to the end of the record")
     limits = {"from_s": period.start_s, "to_s": period.stop_s}
@@ -97,13 +109,16 @@ def _of_folders(reference: Path, test: Path, warnings: list[str]) -> list[tuple[
     return [(path, of_record[path.stem]) for path in ours if path.stem in of_record]
 
 
-def _compare(reference: Path, test: Path, period: Period, warnings: list[str]) -> Comparison:
+def _compare(reference: Path, test: Path, period: Period, warnings: list[str]) -> Comparison | None:
+    """None where the record is over before the period begins."""
     _check_names(reference, test)
     fs_hz, n_samples = _sampling(reference, test, period.fs_hz)
     ours = _read(reference, fs_hz, n_samples, warnings)
     theirs = _read(test, fs_hz, n_samples, warnings)
     end = n_samples if n_samples is not None else int(ours.sample[-1]) + 1
     end_s = end / fs_hz
+    if end_s <= period.start_s:
+        return None
     stop_s = end_s if period.stop_s is None else min(period.stop_s, end_s)
     found = compare(ours, theirs, fs_hz, start_s=period.start_s, stop_s=stop_s)
     beats, matched = found.counts[:5].sum(), found.counts[:5, :5].sum()
