@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from toolkit.core.errors import ConfigError
-from toolkit.ecg.filling.fill import ALONE, EDGE, FILLED, LONG, fill
+from toolkit.ecg.filling.fill import ALONE, BRIDGED, EDGE, FILLED, LONG, Gap, fill
 from toolkit.ecg.filling.model import GapModel, load_gap_model
 from toolkit.ecg.filling.outcome import _resampled
 from toolkit.ecg.prediction.readable import Readable
@@ -91,7 +91,9 @@ def test_a_long_gap_of_the_main_lead_gets_no_beats(model) -> None:
 def test_single_missing_samples_are_bridged(model) -> None:
     record = lacking((30, 30.01))
     found, gaps = filled(model, record)
-    assert not gaps and (found.signal_adu != MARK).all()
+    first, stop = round(30 * WHOLE.fs_hz), round(30.01 * WHOLE.fs_hz)
+    assert gaps == [Gap(column, first, stop, BRIDGED) for column in range(len(WHOLE.leads))]
+    assert (found.signal_adu != MARK).all()
     lost = record.signal_adu[:, 0] == MARK
     assert np.abs(found.signal_adu[lost, 0] - WHOLE.signal_adu[lost, 0]).max() < 60
 

@@ -19,11 +19,12 @@ from toolkit.ecg.filling.elsewhere import Elsewhere
 from toolkit.ecg.filling.model import GapModel
 from toolkit.ecg.filling.refinement import refine
 from toolkit.ecg.prediction.pieces import pieces
-from toolkit.ecg.prediction.quality import Intervals
+from toolkit.ecg.prediction.quality import Intervals, intervals_of
 from toolkit.ecg.prediction.readable import Readable
 from toolkit.ecg.records import Record
 
 FILLED, LONG, ALONE, EDGE = "filled", "too long", "nothing like it around", "at an end"
+BRIDGED = "bridged"  # by a straight line: too short to hold anything
 
 
 class Gap(NamedTuple):
@@ -44,7 +45,7 @@ def fill(model: GapModel | None, signal: Readable, longest_s: float) -> tuple[Re
         longest_s: a longer gap stays as it is.
     """
     every = [lead.all for lead in signal.unreadable]
-    adu, gaps = _bridged(signal), list[Gap]()
+    adu, gaps = _bridged(signal)
     for span in pieces(signal):
         elsewhere = None
         for lead, start, stop in _within(every, *span):
@@ -69,9 +70,9 @@ def _within(gaps: Sequence[Intervals], low: int, high: int) -> list[tuple[int, i
     return [(lead, start, stop) for lead, start, stop in found if low <= start < high]
 
 
-def _bridged(signal: Readable) -> NDArray[np.integer]:
+def _bridged(signal: Readable) -> tuple[NDArray[np.integer], list[Gap]]:
     """All leads (samples, leads); the few samples that are no gap yet are on straight lines."""
-    adu = np.array(signal.record.signal_adu)
+    adu, gaps = np.array(signal.record.signal_adu), list[Gap]()
     mark = np.iinfo(adu.dtype).min
     for column, found in zip(signal.columns, signal.unreadable):
         few = adu[:, column] == mark
@@ -82,4 +83,5 @@ def _bridged(signal: Readable) -> NDArray[np.integer]:
         known = ends[adu[ends, column] != mark]
         if len(known):
             adu[at, column] = np.rint(np.interp(at, known, adu[known, column]))
-    return adu
+            gaps += [Gap(column, *ends, BRIDGED) for ends in intervals_of(at).tolist()]
+    return adu, gaps

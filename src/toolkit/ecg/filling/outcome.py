@@ -14,7 +14,7 @@ from scipy import signal as signals
 
 from toolkit.core.files import write_atomic, write_json
 from toolkit.ecg.filling import figures
-from toolkit.ecg.filling.fill import FILLED, Gap, fill
+from toolkit.ecg.filling.fill import BRIDGED, FILLED, Gap, fill
 from toolkit.ecg.filling.model import GapModel
 from toolkit.ecg.prediction import output, page
 from toolkit.ecg.prediction.analysis import find_beats
@@ -61,7 +61,7 @@ def fill_gaps(
     place.check()
     signal, at, warnings = find_beats(recording, leads, len(model.config.leads))
     filled, gaps = fill(model, signal, longest_s)
-    samples = sum(gap.stop - gap.start for gap in gaps if gap.outcome == FILLED)
+    samples = sum(gap.stop - gap.start for gap in gaps if gap.outcome in (FILLED, BRIDGED))
     written = filled if to_hz is None else _resampled(filled, to_hz)
     summary = {
         "record": name,
