@@ -144,6 +144,17 @@ def test_what_cannot_be_read_is_marked_and_not_guessed(tmp_path: Path, wfdb: Mod
     assert changes == {7200: -1, 10_800: 0, 18_000: 16, 18_720: 0}
 
 
+def test_how_a_table_was_read_is_told(record: Path, tmp_path: Path) -> None:
+    whole = read_record(record)
+    x = whole.millivolts(whole.leads).T
+    path = tmp_path / "timed.csv"
+    columns = np.column_stack([np.arange(len(x)) / 250, x])
+    np.savetxt(path, columns, fmt="%.4f", delimiter=",", header="time,II,V1", comments="")
+    words = ("ecg", "predict", "ec57", path, "--out", tmp_path, "--fs-hz", 360)
+    assert "--fs-hz 360 is taken" in " ".join(call(*words).stdout.split())
+    assert "--fs-hz 360 is taken" in (tmp_path / "timed" / "report.html").read_text()
+
+
 def test_beats_below_a_confidence_are_left_alone(record: Path, tmp_path: Path) -> None:
     (sure,) = predict(record, "--out", tmp_path)["records"]
     (unsure,) = predict(record, "--out", tmp_path, "--abstain", 0.95)["records"]

@@ -171,6 +171,7 @@ def _show(result: Mapping[str, Any]) -> None:
             "  ".join(f"{kind} {n}" for kind, n in result["episode_counts"].items()) or "none",
         ),
         *(("warning", text) for text in result["warnings"]),
+        *(("note", text) for text in result["notes"]),
         ("report", result["files"][-1]),
     ]
     print_table(f"{result['record']}, model {result['model']}", ("", ""), rows)
@@ -182,6 +183,7 @@ def _show_gaps(result: Mapping[str, Any]) -> None:
         ("gaps", gaps),
         ("filled", f"{result['filled_s']} s"),
         *(("warning", text) for text in result["warnings"]),
+        *(("note", text) for text in result["notes"]),
         *(("file", name) for name in result["files"]),
     ]
     print_table(f"{result['record']}, model {result['model']}", ("", ""), rows)

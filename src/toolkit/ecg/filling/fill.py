@@ -83,5 +83,6 @@ def _bridged(signal: Readable) -> tuple[NDArray[np.integer], list[Gap]]:
         known = ends[adu[ends, column] != mark]
         if len(known):
             adu[at, column] = np.rint(np.interp(at, known, adu[known, column]))
-            gaps += [Gap(column, *ends, BRIDGED) for ends in intervals_of(at).tolist()]
+            runs = intervals_of(at).tolist()
+            gaps += [Gap(column, start, stop, BRIDGED) for start, stop in runs]
     return adu, gaps

@@ -65,7 +65,8 @@ def _far(millivolts: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[n
     some = values[:: max(1, len(values) // 100_000)]
     first, middle, third = np.quantile(some.astype(np.float64), (0.25, 0.5, 0.75))
     reach = max(MOST_MV, _FAR * (third - first))
-    return known & (np.abs(millivolts.astype(np.float64) - middle) > reach)
+    far: NDArray[np.bool_] = known & (np.abs(millivolts.astype(np.float64) - middle) > reach)
+    return far
 
 
 def _converted(
