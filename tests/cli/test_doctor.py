@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import re
 
 import pytest
 import torch
@@ -47,6 +49,12 @@ def test_missing_data_and_extras_are_no_failure_and_come_with_a_command(monkeypa
     assert found["extra ray"]["state"] == "ok"
     assert "'.[ray]'" in found["extra ray"]["hint"]
     assert found["extra tensorboard"]["found"] == "installed"
+
+
+def test_versions_are_asked_of_what_a_plain_install_brings():
+    wanted = importlib.metadata.requires("toolkit") or []
+    plain = {re.match(r"[\w.-]+", one)[0] for one in wanted if "extra ==" not in one}
+    assert set(core.PACKAGES) <= plain
 
 
 def test_the_table_says_the_same(tmp_path):

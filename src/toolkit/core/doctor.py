@@ -21,7 +21,7 @@ from toolkit.core.convnet import ConvNetConfig, Encoder, pool
 from toolkit.core.errors import ToolkitError
 from toolkit.core.files import write_atomic
 
-PACKAGES = ("numpy", "scipy", "scikit-learn", "wfdb", "pydantic", "click", "rich", "safetensors")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "pydantic", "click", "rich", "safetensors")
 _FEW_BYTES = 2**30  # free space below which a long run may not end
 
 
