@@ -3,12 +3,15 @@
 import json
 import sys
 import types
+from pathlib import Path
 
 import pytest
+from click.exceptions import Exit
 from click.testing import CliRunner
 
 from toolkit.cli import execution
-from toolkit.cli.runs import runs
+from toolkit.cli.main import cli
+from toolkit.core import distributed
 from toolkit.core.config import RunConfig
 from toolkit.core.errors import ConfigError, DivergedError, InterruptedRunError, RunError
 from toolkit.core.run import Run
@@ -59,30 +62,27 @@ def built(monkeypatch):
 
 
 @pytest.fixture
-def run(tmp_path, built, capsys):
+def run(tmp_path, built):
     """A finished run of five steps."""
     made = Run.create(tmp_path, "counting", "up", RunConfig(steps=5, threads=1))
     resume(made)
-    capsys.readouterr()
     return made
 
 
 def resume(run, steps=None, max_time=None):
-    execution.resume(run, steps=steps, max_time=max_time, devices=1, as_json=True)
+    return execution.resume(run, steps=steps, max_time=max_time, devices=1)
 
 
-def test_a_finished_run_is_printed_again_and_not_trained(run, built, capsys):
-    resume(run)
+def test_a_finished_run_is_printed_again_and_not_trained(run, built):
+    assert resume(run) == run.result
     assert len(built) == 1
-    assert json.loads(capsys.readouterr().out) == run.result
     resume(run, steps=5)  # its own end
     assert len(built) == 1
 
 
-def test_steps_extend_a_finished_run(run, built, capsys):
-    resume(run, steps=8)
+def test_steps_extend_a_finished_run(run, built):
+    assert resume(run, steps=8)["total"] == 8
     assert built[-1].steps_here == [5, 6, 7]
-    assert json.loads(capsys.readouterr().out)["total"] == 8
     settings = run.config(RunConfig)
     assert (settings.steps, settings.schedule_steps) == (8, 5)
     assert run.status["state"] == "finished"
@@ -126,6 +126,8 @@ def test_a_damaged_status_does_not_keep_a_run_from_going_on(content, run, built)
         (DivergedError("NaN"), ["a", "b"]),
         (SystemError("a bug"), ["a", "b"]),
         (InterruptedRunError("stopped"), ["a"]),
+        (Exit(DivergedError.exit_code), ["a", "b"]),
+        (Exit(InterruptedRunError.exit_code), ["a"]),
     ],
 )
 def test_a_run_that_fails_keeps_no_other_from_running(tmp_path, monkeypatch, trouble, reached):
@@ -138,5 +140,29 @@ def test_a_run_that_fails_keeps_no_other_from_running(tmp_path, monkeypatch, tro
 
     monkeypatch.setattr(execution, "resume", resumed)
     paths = [Run.create(tmp_path, "x", "y", RunConfig(), path=tmp_path / n).path for n in "ab"]
-    done = CliRunner().invoke(runs, ["resume", *map(str, paths)])
-    assert (done.exception, asked) == (trouble, reached)
+    code = getattr(trouble, "exit_code", 70)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["runs", "resume", *map(str, paths)])
+    assert (left.value.code, asked) == (code, reached)
+
+
+def test_several_runs_go_on_one_after_another_in_processes_of_their_own(tmp_path, monkeypatch):
+    """And what they give is one JSON object."""
+    made = [Run.create(tmp_path, "x", "y", RunConfig(), path=tmp_path / n) for n in "abc"]
+    asked = []
+
+    def relaunched(devices, arguments):
+        run = Run(Path(arguments[2]))
+        asked.append(run.name)
+        if run.name != "b":
+            run.write_result({"name": run.name})
+        return 6 if run.name == "b" else 0
+
+    monkeypatch.setattr(distributed, "relaunch", relaunched)
+    monkeypatch.setattr(execution, "_model_of", lambda run: RunConfig)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    paths = [str(run.path) for run in made]
+    done = CliRunner().invoke(cli, ["runs", "resume", *paths, "--devices=2", "--json"])
+    assert (asked, done.exit_code) == (["a", "b", "c"], 6)
+    assert json.loads(done.stdout) == {"runs": [{"name": "a"}, {"name": "c"}]}
+    assert "b failed: exit code 6" in done.stderr

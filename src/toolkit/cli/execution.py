@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
+from click.exceptions import Exit
 
 from toolkit.cli.options import emit
 from toolkit.core.config import Layer, RunConfig, load, preset_path
@@ -56,17 +56,22 @@ def start(
     config = settings(app, verb, **given)
     there = _run_at(run_dir, config)
     if there is not None:
-        resume(there, steps=None, max_time=max_time, devices=devices, as_json=as_json)
-        return
-    resolve_device(config.device)
-    run = Run.create(runs_dir, app, verb, config, path=run_dir)
+        result = resume(there, steps=None, max_time=max_time, devices=devices)
+    else:
+        resolve_device(config.device)
+        run = Run.create(runs_dir, app, verb, config, path=run_dir)
+        result = _begin(run, config, max_time, devices)
+    if result is not None:
+        emit(result, as_json)
+
+
+def _begin(
+    run: Run, config: RunConfig, max_time: float | None, devices: int
+) -> Mapping[str, Any] | None:
     try:
-        execute(run, config, max_time=max_time, devices=devices, as_json=as_json)
-    except (ConfigError, DataError):
-        _forget_unbegun(run)
-        raise
-    except SystemExit as left:  # several processes said so
-        if left.code in (ConfigError.exit_code, DataError.exit_code):
+        return execute(run, config, max_time=max_time, devices=devices)
+    except (ConfigError, DataError, Exit) as error:
+        if error.exit_code in (ConfigError.exit_code, DataError.exit_code):
             _forget_unbegun(run)
         raise
 
@@ -125,16 +130,20 @@ def _run_at(path: Path | None, config: RunConfig) -> Run | None:
 
 
 def resume(
-    run: Run, *, steps: int | None, max_time: float | None, devices: int, as_json: bool
-) -> None:
-    """Go on with ``run``; a finished one is printed again, unless ``steps`` extends it."""
+    run: Run, *, steps: int | None, max_time: float | None, devices: int
+) -> Mapping[str, Any] | None:
+    """Go on with ``run`` and return its result; a finished one has it, unless ``steps`` extends it.
+
+    Raises:
+        ToolkitError: whatever went wrong.
+        Exit: it went wrong in other processes, which said what.
+    """
     config = run.config(_model_of(run))
     if steps is not None and steps != config.steps:
         config = _extend(run, config, steps)
     elif _progress(run)[0] == "finished" and run.result is not None:
-        emit({**run.result, "run": str(run.path)}, as_json)  # it may have been moved
-        return
-    execute(run, config, max_time=max_time, devices=devices, as_json=as_json)
+        return {**run.result, "run": str(run.path)}  # it may have been moved
+    return execute(run, config, max_time=max_time, devices=devices)
 
 
 def _model_of(run: Run) -> type[RunConfig]:
@@ -174,19 +183,25 @@ def _progress(run: Run) -> tuple[str, int]:
 
 
 def execute(
-    run: Run, config: RunConfig, *, max_time: float | None, devices: int, as_json: bool
-) -> None:
-    """Train ``run`` from wherever it is, in this process or under torchrun."""
+    run: Run, config: RunConfig, *, max_time: float | None, devices: int
+) -> Mapping[str, Any] | None:
+    """Train ``run`` from wherever it is, here or in ``devices`` processes; the main one's result.
+
+    Raises:
+        ToolkitError: whatever went wrong.
+        Exit: it went wrong in the other processes, which said what.
+    """
     from toolkit.core import distributed
 
     if devices > 1 and "WORLD_SIZE" not in os.environ:
         arguments = ["runs", "resume", str(run.path), f"--devices={devices}"]
         arguments += [f"--max-time={max_time}"] if max_time else []
-        sys.exit(distributed.relaunch(devices, [*arguments, *(["--json"] if as_json else [])]))
+        code = distributed.relaunch(devices, arguments)
+        if code:
+            raise Exit(code)
+        return run.result
     with distributed.joined() as ranks:
-        result = train(run, config, max_time, ranks)
-    if result is not None:
-        emit(result, as_json)
+        return train(run, config, max_time, ranks)
 
 
 def train(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.exceptions import Exit
 
 from toolkit.cli.groups import Group
 from toolkit.cli.options import emit, invocation_options, json_option, print_table, runs_dir_option
@@ -98,6 +99,7 @@ def resume(
     """Go on with unfinished runs, one after another; a finished one is printed again.
 
     One that fails does not keep the others from running; its exit code is that of the command.
+    Of several runs --json prints one object, {"runs": [...]}.
     Settings, seed and data stay what they were: only its end can be moved.
 
     \b
@@ -106,21 +108,42 @@ def resume(
       toolkit runs resume @last:ecg --steps 3000
     """
     from toolkit.cli import execution
-    from toolkit.core.errors import InterruptedRunError
     from toolkit.core.finding import resolve
 
+    results: list[Mapping[str, Any]] = []
     failed: list[Exception] = []
+    several = len(run_names) > 1
     for run in [resolve(name, runs_dir) for name in run_names]:
         try:
-            execution.resume(run, steps=steps, as_json=as_json, **how)
-        except InterruptedRunError:
-            raise
+            result = execution.resume(run, steps=steps, **how)
         except Exception as error:
-            if len(run_names) > 1:
-                click.echo(f"{run.path} failed: {error}", err=True)
+            if _is_stop(error):
+                raise
+            if several:
+                click.echo(f"{run.path} failed: {_reason(error)}", err=True)
             failed.append(error)
+            continue
+        if result is not None:
+            results.append(result)
+            if not (several and as_json):
+                emit(result, as_json)
+    if several and as_json:
+        emit({"runs": results}, as_json)
     if failed:
         raise failed[0]
+
+
+def _is_stop(error: Exception) -> bool:
+    """Whether a signal came, to this process or to those that it started."""
+    from toolkit.core.errors import CancelledRunError, InterruptedRunError
+
+    stops = (InterruptedRunError.exit_code, CancelledRunError.exit_code)
+    return getattr(error, "exit_code", None) in stops
+
+
+def _reason(error: Exception) -> str:
+    # other processes have said it themselves
+    return f"exit code {error.exit_code}" if isinstance(error, Exit) else str(error)
 
 
 @runs.command()

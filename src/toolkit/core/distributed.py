@@ -122,7 +122,7 @@ def check_batch(batch_size: int, ranks: Ranks) -> None:
 
 
 def relaunch(devices: int, arguments: Sequence[str]) -> int:
-    """Run ``toolkit ARGUMENTS`` on ``devices`` processes, as torchrun does.
+    """Run ``toolkit ARGUMENTS`` on ``devices`` processes, as torchrun does; stdout is dropped.
 
     Returns:
         The exit code of the first process that failed, which said why; 0 if none did.
@@ -130,7 +130,11 @@ def relaunch(devices: int, arguments: Sequence[str]) -> int:
     Raises:
         RunError: a process was killed; the others ended after it.
     """
-    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.api import (
+        DefaultLogsSpecs,
+        SignalException,
+        Std,
+    )
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -143,7 +147,7 @@ def relaunch(devices: int, arguments: Sequence[str]) -> int:
                 min_nodes=1,
                 max_nodes=1,
                 nproc_per_node=devices,
-                logs_specs=DefaultLogsSpecs(folder),
+                logs_specs=DefaultLogsSpecs(folder, redirects=Std.OUT),
                 run_id=uuid.uuid4().hex,
                 rdzv_backend="c10d",
                 rdzv_endpoint="localhost:0",
