@@ -39,6 +39,16 @@ def sweep(*arguments: object):
         ("ecg train --seeds 0 --threads=2", "--threads is set by the sweep"),
         ("ecg train --seeds 0 --workers 0", "--workers"),
         ("ecg train --seeds 0 --executor slurm", "--executor"),
+        (
+            "rl run Pendulum-v1 --seeds 0 --grid env=Pendulum-v1,Hopper-v5",
+            "another option sets env",
+        ),
+        ("rl run Pendulum-v1 --seeds 0 --grid seed=3,4", "another option sets seed"),
+        ("rl run Pendulum-v1 --steps 9 --seeds 0 --grid steps=8", "another option sets steps"),
+        (
+            "vqe search --seeds 0 --bond-length 1 --grid molecule.bond_length_a=1,2",
+            "another option sets molecule.bond_length_a",
+        ),
         ("rl run Pendulum-v1 --seeds 0 --address 1.2.3.4:6379", "add --executor ray"),
     ],
 )

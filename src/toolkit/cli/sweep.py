@@ -153,8 +153,21 @@ def _check(app: str, verb: str, options: Mapping[str, Any], cells: Iterable[Any]
         sets = (*options["sets"], *cell.sets)
         own = {"sets": sets, "seed": cell.seed, "threads": 1}
         config = execution.settings(app, verb, **{**given, **own})
+        _refuse_overridden(config, cell.sets)
         if cell.result is not None:
             _check_finished(cell.path, config)
+
+
+def _refuse_overridden(config: RunConfig, sets: Iterable[str]) -> None:
+    """Flags win over --set, so that a cell might not be of the grid's value that names it."""
+    from toolkit.core.config import load
+    from toolkit.core.errors import ConfigError
+
+    whole = ("the cell", config.model_dump(mode="json", exclude_none=True))
+    for text in sets:
+        if load(type(config), base=whole, sets=[text]) != config:
+            what = f"{text} has no effect: another option sets {text.partition('=')[0]}"
+            raise ConfigError(what, where="--grid", hint="leave that option out, or the grid")
 
 
 def _check_finished(path: Path, config: RunConfig) -> None:
