@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from toolkit.cli import execution
 from toolkit.cli.main import cli
-from toolkit.core import distributed
+from toolkit.core import checkpoint, distributed
 from toolkit.core.config import RunConfig
 from toolkit.core.errors import ConfigError, DivergedError, InterruptedRunError, RunError
 from toolkit.core.run import Run
@@ -104,6 +104,14 @@ def test_fewer_steps_than_done_are_refused(run):
         resume(run, steps=3)
     assert run.config(RunConfig).steps == 5
     assert run.status["state"] == "finished"
+
+
+def test_an_extension_that_cannot_be_leaves_the_run_finished(run, built):
+    checkpoint.prune(run.checkpoints, [])
+    with pytest.raises(RunError, match="are gone"):
+        resume(run, steps=8)
+    assert (run.config(RunConfig).steps, run.status["state"]) == (5, "finished")
+    assert resume(run) == run.result
 
 
 def test_a_living_run_keeps_its_settings(run):

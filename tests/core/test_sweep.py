@@ -126,6 +126,13 @@ def test_a_cell_killed_in_the_making_starts_over(tmp_path):
     assert not (tmp_path / "seed-1" / "left").exists()
 
 
+def test_a_cell_that_has_saved_is_never_removed(tmp_path):
+    kept = tmp_path / "seed-1" / "checkpoints" / "step-0000000009"
+    kept.mkdir(parents=True)
+    sweep(tmp_path, seeds=[1])
+    assert kept.exists()
+
+
 def test_a_failing_cell_does_not_stop_the_rest(tmp_path):
     heard = Heard()
     report = sweep(tmp_path, manners={"seed-1": "fail"}, workers=1, progress=heard)

@@ -2,7 +2,9 @@
 
 import gc
 import json
+import math
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -347,6 +349,22 @@ def test_a_run_whose_checkpoints_are_gone_does_not_start_over(tmp_path):
     with pytest.raises(RunError, match="are gone"):
         fit(path, "corridor")
     assert run.metrics == before
+
+
+@pytest.mark.parametrize("end", ["killed", "failed"])
+def test_nor_does_one_that_was_killed_or_failed(end, tmp_path):
+    path = new_run(tmp_path, "corridor")
+    if end == "killed":
+        assert run_in_child(path, "corridor", ("step", 17)) == -signal.SIGKILL
+    else:
+        with pytest.raises(DivergedError):
+            fit(path, "corridor", lambda e, n: {"loss": math.inf} if n == 17 else None)
+    run = Run.open(path)
+    before = run.metrics
+    shutil.rmtree(run.checkpoints)
+    with pytest.raises(RunError, match="are gone"):
+        fit(path, "corridor")
+    assert run.metrics == before != []
 
 
 def test_status_says_running_from_the_first_step(tmp_path):

@@ -164,11 +164,17 @@ def _model_of(run: Run) -> type[RunConfig]:
 
 
 def _extend(run: Run, config: RunConfig, steps: int) -> RunConfig:
+    from toolkit.core.saved import newest
+
     with run.locked():  # a living process must not have its settings changed under it
         _, done = _progress(run)
         if steps < done:
             raise ConfigError(f"--steps {steps} is less than the {done} steps done", where=run.name)
-        run.set_status("paused", done)  # first: a kill must not leave it finished and longer
+        found = newest(run)  # what cannot go on stays as it is
+        kept = {} if found is None else {"saved_step": found[0]}
+        run.set_status(
+            "paused", done, **kept
+        )  # first: a kill must not leave it finished and longer
         config = config.extended(steps)
         run.rewrite_config(config)
     return config

@@ -165,7 +165,7 @@ class Run:
 
     @property
     def status(self) -> dict[str, Any]:
-        """State, step, pid and heartbeat as last written.
+        """State, step, pid and heartbeat as last written, and ``saved_step`` once there is one.
 
         Raises:
             RunError: the file is missing or damaged; the run itself may still be whole.

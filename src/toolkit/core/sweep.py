@@ -79,8 +79,9 @@ class Sweep:
         return codes
 
     def _job(self, cell: Cell) -> Job:
-        if cell.path.is_dir() and not cell.exists:  # killed before it was made: nothing is lost
-            shutil.rmtree(cell.path)
+        has_saved = Run(cell.path).checkpoints.exists()  # then the cell itself says what it lacks
+        if cell.path.is_dir() and not cell.exists and not has_saved:
+            shutil.rmtree(cell.path)  # killed before it was made: nothing is lost
         return Job(cell.name, self.command(cell), cell.log)
 
 

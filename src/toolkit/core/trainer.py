@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from types import FrameType
 from typing import Any, Protocol, runtime_checkable
 
-from toolkit.core import checkpoint
+from toolkit.core import checkpoint, saved
 from toolkit.core.config import RunConfig
 from toolkit.core.distributed import Ranks
 from toolkit.core.errors import (
@@ -133,7 +133,7 @@ class Trainer:
         with self.run.locked(), self._signals():
             step = self._restore(task)
             try:
-                self.run.set_status("running", step)
+                self._tell("running", step)
                 self.progress.start(step, self.settings.steps)
                 step, stopped_by = self._loop(task, step)
                 return self._finish(task, step, stopped_by)
@@ -146,15 +146,11 @@ class Trainer:
                 self.progress.stop()
 
     def _restore(self, task: Task) -> int:
-        found = checkpoint.load_newest(self.run.checkpoints)
-        step = 0
+        found, step = saved.newest(self.run), 0
         if found is not None:
             self._saved_step, state = found
             step = self._saved_step
             self._memory = self._take(task.load_state_dict, state)
-        elif self._has_saved():
-            what = "the run's checkpoints are gone: it would silently start over"
-            raise RunError(what, where=str(self.run.checkpoints), hint="start a new run")
         if self.ranks.is_main:
             # Those after it are damaged: nothing may be linked from them or give way to them.
             folder = self.run.checkpoints
@@ -163,14 +159,6 @@ class Trainer:
             if found is not None:
                 self.progress.note(f"resumed at step {step}")
         return step
-
-    def _has_saved(self) -> bool:
-        """Whether the run came to a state that it saves before it says so."""
-        try:
-            status = self.run.status
-        except RunError:  # damaged: it says nothing
-            return self.run.result is not None
-        return status["step"] > 0 and status["state"] in ("finished", "paused", "interrupted")
 
     def _take(self, load: Callable[[Mapping[str, Any]], None], state: Mapping[str, Any]) -> _Memory:
         try:
@@ -183,7 +171,7 @@ class Trainer:
             raise RunError(what, where=str(self.run.checkpoints), hint=hint) from error
 
     def _loop(self, task: Task, step: int) -> tuple[int, str]:
-        began = beat = saved = time.monotonic()
+        began = beat = kept = time.monotonic()
         while not self._over(task, step):
             if self._exhausted():
                 self._save(task, step)
@@ -198,15 +186,15 @@ class Trainer:
             self.progress.update(step, figures)
             better = self._evaluate(task, step) if self._evaluation_due(task, step) else False
             stopping = self._stop_reason(now - began)
-            if better or stopping or now - saved >= self.settings.checkpoint_every_s:
+            if better or stopping or now - kept >= self.settings.checkpoint_every_s:
                 self._save(task, step)
-                saved = now
+                kept = now
             if stopping == "signal":
                 raise self._interruption(step)
             if stopping and not self._over(task, step):
                 return step, stopping
             if self.ranks.is_main and now - beat >= _HEARTBEAT_S:
-                self.run.set_status("running", step)
+                self._tell("running", step)
                 beat = now
         self._save(task, step)
         return step, "done"
@@ -273,12 +261,16 @@ class Trainer:
         checkpoint.save(folder, step, {**task.state_dict(), "trainer": asdict(self._memory)})
         newest = checkpoint.steps(folder)[-self.settings.keep_checkpoints :]
         checkpoint.prune(folder, {*newest, step, self._memory.best_step or step})
-        self.run.set_status("running", step)
         self._saved_step = step
+        self._tell("running", step)
+
+    def _tell(self, state: str, step: int, **more: Any) -> None:
+        kept = {} if self._saved_step is None else {"saved_step": self._saved_step}
+        self.run.set_status(state, step, **kept, **more)
 
     def _interruption(self, step: int) -> InterruptedRunError:
         if self.ranks.is_main:
-            self.run.set_status("interrupted", step)
+            self._tell("interrupted", step)
         error = CancelledRunError if self._signal == signal.SIGINT else InterruptedRunError
         hint = f"toolkit runs resume {self.run.path}"
         return error(
@@ -296,7 +288,7 @@ class Trainer:
         result = {"run": str(self.run.path), **facts, **task.finish(self.run)}
         self.run.write_result(result)
         write_report(self.run)
-        self.run.set_status("paused" if stopped_by == "max_time" else "finished", step)
+        self._tell("paused" if stopped_by == "max_time" else "finished", step)
         return result
 
     def _take_best(self, task: Task, step: int) -> int:
@@ -315,7 +307,7 @@ class Trainer:
     def _record_failure(self, error: Exception) -> None:
         try:
             step = int(self.run.status.get("step", 0))
-            self.run.set_status("failed", step, error=str(error))
+            self._tell("failed", step, error=str(error))
         except ToolkitError as second:  # a full disk must not hide the first error
             _log.warning("the failure could not be recorded: %s", second.what)
 
