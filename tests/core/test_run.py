@@ -1,5 +1,6 @@
 """Run directories: made whole, found by name, owned by one process, readable when damaged."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -165,3 +166,15 @@ def test_a_lock_that_cannot_be_made(tmp_path):
     (run.path / "lock").mkdir()
     with pytest.raises(RunError, match="cannot write"), run.locked():
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_only_warns(number, tmp_path, monkeypatch, caplog):
+    def lacking(*_):
+        raise OSError(number, os.strerror(number))
+
+    run = make(tmp_path)
+    monkeypatch.setattr(runs.fcntl, "flock", lacking)
+    with run.locked():
+        assert (run.path / "lock").read_text() == str(os.getpid())
+    assert f"start nothing else on {run.path}" in caplog.text

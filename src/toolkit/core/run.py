@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import secrets
@@ -47,6 +48,8 @@ _PACKAGES = (
     "gymnasium",
     "mujoco",
 )
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -258,6 +261,8 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Hold the run's lock; the kernel frees it when its owner dies, however it dies.
 
+        Where the file system has no locks a warning must do.
+
         Raises:
             RunError: another living process writes to this run.
         """
@@ -273,6 +278,9 @@ class Run:
                     where=str(self.path),
                     hint="wait for it, or stop that process (it saves and exits)",
                 ) from error
+            except OSError as error:  # some network file systems have no locks
+                reason = error.strerror or error
+                _log.warning("no lock (%s): start nothing else on %s", reason, self.path)
             with saving(self.path / "lock"):
                 file.truncate(0)
                 file.write(str(os.getpid()))
