@@ -15,7 +15,7 @@ import pytest
 
 from toolkit.core.errors import CancelledRunError, CheckFailedError, ConfigError, RunError
 from toolkit.core.errors import InterruptedRunError as Interrupted
-from toolkit.core.executor import LocalPool
+from toolkit.core.executor import Job, LocalPool, launch, stopped_by_signals
 from toolkit.core.grid import Cell, expand, parse_grid
 from toolkit.core.progress import Silent
 from toolkit.core.run import Run
@@ -167,6 +167,28 @@ def test_a_signal_lets_running_cells_save_and_starts_no_more(tmp_path, number, e
     assert calls(tmp_path) == {"seed-1": 1}
     sweep(tmp_path, manners={"seed-1": "wait"})
     assert calls(tmp_path) == {"seed-1": 2, "seed-2": 1, "seed-3": 1}
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+def test_only_an_interrupt_after_a_signal_does_not_wait_for_what_saves(first):
+    asked = []
+
+    class Asked:
+        def stop(self, *, at_once=False):
+            asked.append(at_once)
+
+    with pytest.raises(Interrupted), stopped_by_signals(Asked(), "here", "again"):
+        for number in (first, signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+    assert asked == [False, False, True]
+
+
+def test_a_log_lies_where_the_job_runs(tmp_path, monkeypatch):
+    (tmp_path / "there" / "runs").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    job = Job("a", [sys.executable, "-S", "-c", "import os; os.write(2, b'x')"], Path("runs/a.log"))
+    assert launch(job, os.environ, tmp_path / "there").wait() == 0
+    assert (tmp_path / "there" / "runs" / "a.log").read_text() == "x"
 
 
 def test_two_sweeps_do_not_share_a_folder(tmp_path):

@@ -163,6 +163,29 @@ def test_a_signal_saves_and_leaves(number, kind, code, uninterrupted, tmp_path):
     assert equal(outcome(path), uninterrupted("corridor"))
 
 
+@pytest.mark.parametrize(
+    ("first", "kind"), [(signal.SIGTERM, InterruptedRunError), (signal.SIGINT, CancelledRunError)]
+)
+def test_a_second_termination_does_not_keep_it_from_saving(first, kind, tmp_path, monkeypatch):
+    """A service manager's and a sweep's come together, the later one perhaps in the save."""
+    path, synced = new_run(tmp_path, "corridor"), os.fsync
+
+    def terminate(descriptor):
+        os.kill(os.getpid(), signal.SIGTERM)
+        synced(descriptor)
+
+    def watch(event, number):
+        if (event, number) == ("step", 10):
+            os.kill(os.getpid(), first)
+            os.kill(os.getpid(), signal.SIGTERM)
+            monkeypatch.setattr(files.os, "fsync", terminate)
+
+    with pytest.raises(kind) as caught:
+        fit(path, "corridor", watch)
+    assert type(caught.value) is kind
+    assert checkpoint.load_newest(path / "checkpoints")[0] == 11
+
+
 @pytest.fixture
 def at_a_keyboard():
     """Interrupts are heard, which what a shell started in the background ignores."""

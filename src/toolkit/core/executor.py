@@ -22,6 +22,11 @@ ONE_THREAD = {  # side by side, jobs of several threads each would only wait for
 }
 
 
+def stop_signal(at_once: bool) -> int:
+    """What asks a job to leave: SIGTERM lets it save, however often; a SIGINT after it does not."""
+    return signal.SIGINT if at_once else signal.SIGTERM
+
+
 @dataclass(frozen=True)
 class Job:
     """A command and the file that gets what it says on stderr."""
@@ -37,9 +42,10 @@ def launch(
     """Start ``job`` in ``folder``, by default the present one.
 
     In a process group of its own: Ctrl-C at the terminal reaches the sweep alone, which asks each
-    job once. Asked twice, a job would leave without saving.
+    job to save and leave.
     """
-    with saving(job.log), job.log.open("ab") as log:
+    path = (folder or Path()) / job.log
+    with saving(path), path.open("ab") as log:
         return subprocess.Popen(
             job.command,
             stdin=subprocess.DEVNULL,
@@ -65,8 +71,11 @@ class Executor(Protocol):
         ``ended`` is called in the caller's thread, ``started`` in any.
         """
 
-    def stop(self) -> None:
-        """Start no more jobs and ask the running ones to save and leave; may be called again."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Start no more jobs and ask the running ones to leave, saving first unless ``at_once``.
+
+        May be called again; ``at_once`` has a meaning only then.
+        """
 
 
 class LocalPool:
@@ -93,12 +102,12 @@ class LocalPool:
                 if code is not None:
                     ended(futures[future], code)
 
-    def stop(self) -> None:
-        """SIGTERM to every running process: the first lets it save, a second one does not."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """See :class:`Executor`."""
         with self._lock:
             self._stopping = True
             for process in self._running:
-                process.terminate()
+                process.send_signal(stop_signal(at_once))
 
     def _execute(self, job: Job, started: Callable[[Job], None]) -> int | None:
         with self._lock:
@@ -118,6 +127,8 @@ class LocalPool:
 def stopped_by_signals(executor: Executor, where: str, hint: str) -> Iterator[None]:
     """SIGINT or SIGTERM inside the block stop ``executor``; the block's end then raises.
 
+    A SIGINT after the first signal does not wait until all have saved.
+
     Raises:
         CancelledRunError: SIGINT came.
         InterruptedRunError: SIGTERM came.
@@ -125,8 +136,8 @@ def stopped_by_signals(executor: Executor, where: str, hint: str) -> Iterator[No
     received: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        executor.stop(at_once=bool(received) and number == signal.SIGINT)
         received.append(number)
-        executor.stop()
 
     before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.core.errors import ConfigError, RunError, UnavailableError
-from toolkit.core.executor import ONE_THREAD, Job, launch
+from toolkit.core.executor import ONE_THREAD, Job, launch, stop_signal
 
 _POLL_S = 0.5  # how long a signal may wait
 _REACH_S = 5.0
@@ -32,9 +32,9 @@ class Worker:
         """Its exit code, once it has ended."""
         return self._process.wait()
 
-    def stop(self) -> None:
-        """SIGTERM: the first lets it save, a second one does not."""
-        self._process.terminate()
+    def stop(self, at_once: bool) -> None:
+        """Ask it to leave."""
+        self._process.send_signal(stop_signal(at_once))
 
 
 class RayPool:
@@ -52,6 +52,7 @@ class RayPool:
     def __init__(self, workers: int, address: str | None = None) -> None:
         self._ray = _ray()
         self._stops = self._stopped = 0
+        self._at_once = False
         self._failure: RunError | None = None
         self._waiting: dict[Any, tuple[Job, Any, bool]] = {}  # by reference: whether it began
         where: dict[str, Any] = {"address": address}
@@ -89,8 +90,9 @@ class RayPool:
         if self._failure is not None:
             raise self._failure
 
-    def stop(self) -> None:
+    def stop(self, *, at_once: bool = False) -> None:
         """See :class:`toolkit.core.executor.Executor`."""
+        self._at_once = at_once
         self._stops += 1  # heeded in the loop: a signal may come in the middle of a call of Ray's
 
     def _heed_stops(self) -> None:
@@ -99,7 +101,7 @@ class RayPool:
         self._stopped = self._stops
         for reference, (_, actor, began) in [*self._waiting.items()]:
             if began:
-                actor.stop.remote()
+                actor.stop.remote(self._at_once)
             else:
                 self._ray.kill(actor)
                 del self._waiting[reference]

@@ -313,16 +313,19 @@ class Trainer:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """First SIGTERM or SIGINT: finish the step, save, leave. A second one: leave at once.
+        """First SIGTERM or SIGINT: finish the step, save, leave. A SIGINT after it: leave at once.
 
-        Once all steps are done and saved there is nothing to wait for.
+        A SIGTERM after it is the same stop from another side: from a service manager and from the
+        sweep that it stops as well. Once all steps are done and saved there is nothing to wait for.
         """
 
         def remember(number: int, _frame: FrameType | None) -> None:
+            if self._signal is not None:
+                return
             self._signal = number
-            # several processes get each signal twice: from the terminal and from their launcher
-            for one in watched if self.ranks.world == 1 else ():
-                signal.signal(one, before[one])
+            # several processes get SIGINT twice too: from the terminal and from their launcher
+            if self.ranks.world == 1:
+                signal.signal(signal.SIGINT, before[signal.SIGINT])
             if self._finishing:
                 raise self._interruption(self._saved_step or 0)
 
