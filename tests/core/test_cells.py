@@ -1,6 +1,7 @@
 """Cells of comparisons: what was run before is not run again, here or in a comparison beside it."""
 
 import errno
+import os
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -12,12 +13,18 @@ from toolkit.core.cells import Cell, Workshop
 from toolkit.core.config import RunConfig
 from toolkit.core.errors import RunError
 from toolkit.core.files import write_json
+from toolkit.core.finding import resolve
 from toolkit.core.progress import Silent
 from toolkit.core.run import Run
 
 
 class OnTrunk(RunConfig):
     trunk: str = ""
+
+
+def finish(path, score):
+    write_json(path / "result.json", {"score": score})
+    Run(path).set_status("finished", 10)
 
 
 class Scorer:
@@ -30,7 +37,7 @@ class Scorer:
         for job in jobs:
             for path in map(Path, job.command[job.command.index("resume") + 1 :]):
                 self.ran.append(path.name)
-                write_json(path / "result.json", {"score": self.score})
+                finish(path, self.score)
             ended(job, 0)
 
     def stop(self): ...
@@ -112,13 +119,48 @@ def test_a_run_that_was_begun_here_goes_on_here(tmp_path):
     assert comparison(tmp_path / "two", 2)[0] == ["trunk"]
 
 
+def test_a_run_that_was_only_paused_goes_on(tmp_path):
+    comparison(tmp_path / "one", 1)
+    Run(tmp_path / "one/arms/a").set_status("paused", 5)
+    assert comparison(tmp_path / "one", 2)[:2] == (["a"], [2])
+    Run(tmp_path / "one/arms/a").set_status("paused", 5)
+    assert comparison(tmp_path / "two", 3)[0] == ["a"], "nor is it taken over"
+
+
+def test_runs_of_other_settings_are_not_counted_among_those_of_the_comparison(tmp_path):
+    comparison(tmp_path / "one", 1)
+    run = Run(tmp_path / "one/arms/a")
+    before = run.config(OnTrunk)
+    run.rewrite_config(before.extended(20))
+    with pytest.raises(RunError, match="from 10 to 20 steps"):
+        comparison(tmp_path / "one", 2)
+    run.rewrite_config(before.model_copy(update={"patience": None, "evaluate_every": 3}))
+    with pytest.raises(RunError, match="other settings"):
+        comparison(tmp_path / "one", 2)
+
+
+def test_folders_of_others_are_passed_over(tmp_path, monkeypatch):
+    closed, stat = tmp_path / "closed", os.stat
+    comparison(closed, 1)
+
+    def refusing(path, *more, **how):
+        if str(path).startswith(f"{closed}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, *more, **how)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    assert comparison(tmp_path / "two", 2)[:2] == (["trunk", "a"], [2])
+    with pytest.raises(RunError, match="no run"):
+        resolve(str(closed / "arms/a"), tmp_path)
+
+
 def test_long_work_says_how_far_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(cells, "_TELL_S", 0.01)
 
     class Slow(Scorer):
         def run(self, jobs, started, ended):
             first = Path(jobs[0].command[-2])  # of two in one batch
-            write_json(first / "result.json", {"score": 1})
+            finish(first, 1)
             deadline = time.monotonic() + 30
             while not any("left" in text for text in notes.said) and time.monotonic() < deadline:
                 time.sleep(0.01)

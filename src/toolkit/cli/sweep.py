@@ -144,6 +144,7 @@ def _command(app: str, verb: str) -> click.Command:
 def _check(app: str, verb: str, options: Mapping[str, Any], cells: Iterable[Any]) -> None:
     """Refuse, before anything starts, settings that cannot be or that are not a cell's own."""
     from toolkit.cli import execution
+    from toolkit.core.cells import check_settings
 
     fields = importlib.import_module(f"toolkit.{app}.config").CONFIGS[verb].model_fields
     placed = getattr(importlib.import_module(f"toolkit.cli.{app}"), "flags", _as_they_are)
@@ -155,7 +156,7 @@ def _check(app: str, verb: str, options: Mapping[str, Any], cells: Iterable[Any]
         config = execution.settings(app, verb, **{**given, **own})
         _refuse_overridden(config, cell.sets)
         if cell.result is not None:
-            _check_finished(cell.path, config)
+            check_settings(cell.path, config)
 
 
 def _refuse_overridden(config: RunConfig, sets: Iterable[str]) -> None:
@@ -168,19 +169,6 @@ def _refuse_overridden(config: RunConfig, sets: Iterable[str]) -> None:
         if load(type(config), base=whole, sets=[text]) != config:
             what = f"{text} has no effect: another option sets {text.partition('=')[0]}"
             raise ConfigError(what, where="--grid", hint="leave that option out, or the grid")
-
-
-def _check_finished(path: Path, config: RunConfig) -> None:
-    from toolkit.core.errors import RunError
-    from toolkit.core.run import Run
-
-    found = Run(path).config(type(config))
-    if found == config:
-        return
-    what = "this cell was run with other settings: a file or preset has changed since"
-    if found == config.extended(found.steps):
-        what = f"a resume has taken this cell from {config.steps} to {found.steps} steps"
-    raise RunError(what, where=str(path), hint="choose another --runs-dir")
 
 
 def _as_they_are(_verb: str, options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from typing import Any
 from toolkit.core.config import RunConfig
 from toolkit.core.errors import CheckFailedError, RunError
 from toolkit.core.executor import Executor, Job, stopped_by_signals
-from toolkit.core.files import saving, write_atomic
+from toolkit.core.files import is_file, saving, write_atomic
 from toolkit.core.progress import Progress
 from toolkit.core.run import Run
 
@@ -41,8 +41,8 @@ class Cell:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is a result."""
-        return (self.path / "result.json").is_file()
+        """Whether there is a result, and not that of a run that was only paused."""
+        return _is_finished(Run(self.path))
 
     @property
     def result(self) -> Mapping[str, Any] | None:
@@ -66,7 +66,11 @@ class Workshop:
         Raises:
             CheckFailedError: a cell failed; names its log.
             InterruptedRunError: a signal came; the same command goes on.
+            RunError: a cell holds a run of other settings.
         """
+        for cell in cells:
+            if cell.path.exists():
+                check_settings(cell.path, cell.config)
         lacking = [cell for cell in cells if not cell.is_finished]
         todo = [cell for cell in lacking if not self._taken_over(cell)]
         taken = f", {len(lacking) - len(todo)} taken over" if len(todo) < len(lacking) else ""
@@ -125,7 +129,7 @@ class Workshop:
             return False
         place = cell.path.relative_to(self.folder)
         asked = _settings(self.folder, cell.config.to_toml())
-        for there in sorted(self.folder.parent.iterdir()):
+        for there in _folders(self.folder.parent):
             if _finished_with(there, place, self.data) == asked:
                 self._copy(there / place, cell)
                 return True
@@ -148,6 +152,35 @@ class Workshop:
         return Job(name, [sys.executable, "-m", "toolkit", "runs", "resume", *runs], log)
 
 
+def check_settings(path: Path, config: RunConfig) -> None:
+    """Refuse a run at ``path`` that is not the one of ``config``.
+
+    Raises:
+        RunError: says how it came to be another one.
+    """
+    found = Run(path).config(type(config))
+    if found == config:
+        return
+    what = "this cell was run with other settings: a file or preset has changed since"
+    if found == config.extended(found.steps):
+        what = f"a resume has taken this cell from {config.steps} to {found.steps} steps"
+    raise RunError(what, where=str(path), hint="choose another --runs-dir")
+
+
+def _is_finished(run: Run) -> bool:
+    try:
+        return run.status["state"] == "finished" and is_file(run.path / "result.json")
+    except RunError:  # none there, damaged, or not ours to read
+        return False
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        return sorted(parent.iterdir())
+    except OSError:  # one that may be entered, not listed
+        return []
+
+
 def _finished(cells: Sequence[Cell]) -> int:
     return sum(cell.is_finished for cell in cells)
 
@@ -158,7 +191,7 @@ def _finished_with(folder: Path, place: Path, data: Mapping[str, Any]) -> list[s
     It is not where there is none, unfinished, of other data or another version, or damaged.
     """
     run = Run(folder / place)
-    if not (run.path / "result.json").is_file():
+    if not _is_finished(run):
         return None
     try:
         is_whole = run.result is not None and not run.changed_data(data)

@@ -36,6 +36,14 @@ def _free_bytes(path: Path) -> int:
         return 0
 
 
+def is_file(path: Path) -> bool:
+    """Whether ``path`` is a file that this user may look at."""
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that we may not enter
+        return False
+
+
 def write_synced(path: Path, content: bytes | memoryview) -> None:
     """Write ``content`` to ``path`` and fsync the file (not its folder)."""
     with path.open("wb") as file:

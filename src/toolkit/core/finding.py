@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from toolkit.core.errors import RunError
+from toolkit.core.files import is_file
 from toolkit.core.run import Run
 
 
@@ -29,7 +30,7 @@ def resolve(spec: str, root: Path) -> Run:
     Raises:
         RunError: nothing or more than one fits.
     """
-    if (Path(spec) / "env.json").is_file():
+    if is_file(Path(spec) / "env.json"):
         return Run.open(Path(spec))
     runs = find_all(root)
     if spec.startswith("@"):

@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 from toolkit.core import config as configs
 from toolkit.core.config import Config
 from toolkit.core.errors import ConfigError, RunError
-from toolkit.core.files import read_json, saving, sync_folder, write_atomic, write_json
+from toolkit.core.files import is_file, read_json, saving, sync_folder, write_atomic, write_json
 
 C = TypeVar("C", bound=Config)
 # created → running → finished | paused (--max-time) | interrupted (signal) | failed
@@ -103,7 +103,7 @@ class Run:
             RunError: no run directory is there, or it was left half-made or damaged.
         """
         run = cls(path)
-        if not (path / "env.json").is_file():
+        if not is_file(path / "env.json"):
             hint = "toolkit runs list shows the runs there are"
             raise RunError("not a run directory: no env.json", where=str(path), hint=hint)
         _ = run.environment  # raises where it is damaged
