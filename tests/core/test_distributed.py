@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from two_processes import compare, settings, train
 
+from toolkit.core.distributed import take_device
 from toolkit.core.run import Run
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
@@ -94,3 +96,13 @@ def test_devices_runs_the_command_on_two_processes(tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout) == Run(run).result
     assert Run(run).status["step"] == 4
+
+
+@pytest.mark.parametrize(("name", "taken"), [("cuda:1", [1]), ("cuda", []), ("cpu", [])])
+def test_a_numbered_device_becomes_the_current_one(name, taken, monkeypatch):
+    """Which torch_scope seeds."""
+    seen = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: seen.append(device.index))
+    assert str(take_device(name)) == name
+    assert seen == taken

@@ -218,17 +218,14 @@ def train(
 
     from toolkit.cli.notes import noted
     from toolkit.cli.progress import for_stderr
-    from toolkit.core.distributed import resolve_device
+    from toolkit.core.distributed import take_device
     from toolkit.core.trainer import Trainer
 
     threads = config.threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(max(1, threads // ranks.world))
-    progress = for_stderr()
+    progress, device = for_stderr(), take_device(config.device)
     if ranks.is_main:
-        progress.note(
-            f"run {run.path}  device {resolve_device(config.device)} ({config.device})"
-            f"  threads {threads}"
-        )
+        progress.note(f"run {run.path}  device {device} ({config.device})  threads {threads}")
     with noted("toolkit") if ranks.is_main else nullcontext():
         task = importlib.import_module(f"toolkit.{run.app}.tasks").build(run, config, ranks)
         trainer = Trainer(run, config, max_time_s=max_time, ranks=ranks, progress=progress)

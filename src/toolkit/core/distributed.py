@@ -185,3 +185,18 @@ def resolve_device(name: str) -> torch.device:
         found = f"there are {torch.cuda.device_count()} CUDA devices here"
         raise UnavailableError(found, where=f"--device {name}", hint="--device cpu")
     return device
+
+
+def take_device(name: str) -> torch.device:
+    """The device that ``name`` stands for, from here on the current one of its kind.
+
+    Random numbers on CUDA are seeded, drawn and restored on the current device (see ``rng``).
+
+    Raises:
+        UnavailableError: CUDA was asked for and is not there.
+        ConfigError: no such kind of device.
+    """
+    device = resolve_device(name)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    return device
