@@ -1,5 +1,6 @@
 """The entry point: suggestions, exit codes, and readers that leave."""
 
+import json
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import click
 import pytest
 
 from toolkit.cli import main as entry
+from toolkit.cli.options import emit
 from toolkit.core import errors
 
 
@@ -88,3 +90,9 @@ def test_a_reader_that_leaves_is_no_failure(words, tmp_path):
         child.stdout.close()
         said = child.stderr.read()
         assert (child.wait(), said) == (0, b"")
+
+
+def test_json_on_stdout_has_no_numbers_that_json_has_not(capsys):
+    emit({"score": float("nan"), "rows": [{"low": float("inf")}]}, as_json=True)
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found == {"score": None, "rows": [{"low": None}]}

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import multiprocessing
 import os
 import signal
@@ -128,6 +129,20 @@ def test_metrics_survive_a_cut_last_line(tmp_path):
     run.truncate_metrics(1)
     run.log_metrics({"step": 2, "loss": 0.5})
     assert run.metrics == [{"step": 1, "loss": 1 / 3}, {"step": 2, "loss": 0.5}]
+
+
+def test_what_is_not_finite_is_null_in_every_file(tmp_path):
+    def strict(text):
+        return json.loads(text, parse_constant=pytest.fail)
+
+    run, nan = make(tmp_path), math.nan
+    run.log_metrics({"step": 1, "score": nan, "loss": 0.5})
+    run.truncate_metrics(1)
+    line = {"step": 1, "score": None, "loss": 0.5}
+    assert strict((run.path / "metrics.jsonl").read_text()) == line
+    run.write_result({"rows": [{"low": -math.inf}, (1, nan)], "n": 3})
+    kept = {"rows": [{"low": None}, [1, None]], "n": 3}
+    assert strict((run.path / "result.json").read_text()) == kept
 
 
 def hold(path, pipe):

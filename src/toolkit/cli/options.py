@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -148,7 +147,9 @@ def run_options(function: F) -> F:
 def emit(result: Mapping[str, Any], as_json: bool, table: Callable[[], None] | None = None) -> None:
     """Print ``result`` as pure JSON, or call ``table`` (by default a generic one)."""
     if as_json:
-        click.echo(json.dumps(result, indent=2))
+        from toolkit.core.files import json_text
+
+        click.echo(json_text(result, indent=2))
     elif table is not None:
         table()
     else:

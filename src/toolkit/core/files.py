@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -74,9 +75,25 @@ def write_atomic(path: Path, content: bytes | memoryview | str) -> None:
         sync_folder(path.parent)
 
 
+def json_text(value: Any, indent: int | None = None) -> str:
+    """``value`` as JSON; NaN and infinities, which JSON does not have, are null."""
+    try:
+        return json.dumps(value, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write ``value`` atomically as indented JSON."""
-    write_atomic(path, json.dumps(value, indent=2) + "\n")
+    """Write ``value`` atomically as indented JSON (see :func:`json_text`)."""
+    write_atomic(path, json_text(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -29,7 +29,15 @@ from typing import Any, TypeVar
 from toolkit.core import config as configs
 from toolkit.core.config import Config
 from toolkit.core.errors import ConfigError, RunError
-from toolkit.core.files import is_file, read_json, saving, sync_folder, write_atomic, write_json
+from toolkit.core.files import (
+    is_file,
+    json_text,
+    read_json,
+    saving,
+    sync_folder,
+    write_atomic,
+    write_json,
+)
 
 C = TypeVar("C", bound=Config)
 # created → running → finished | paused (--max-time) | interrupted (signal) | failed
@@ -244,17 +252,17 @@ class Run:
         return [line for line in map(_parse_line, lines) if line is not None]
 
     def log_metrics(self, line: Mapping[str, Any]) -> None:
-        """Append one line to ``metrics.jsonl``."""
+        """Append one line to ``metrics.jsonl``; what is not finite stands there as null."""
         path = self.path / "metrics.jsonl"
         with saving(path), path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json_text(line) + "\n")
             file.flush()
             os.fsync(file.fileno())  # before the checkpoint that continues after this line
 
     def truncate_metrics(self, step: int) -> None:
         """Drop lines after ``step``: the resumed run writes them again."""
         kept = [line for line in self.metrics if line["step"] <= step]
-        text = "".join(json.dumps(line) + "\n" for line in kept)
+        text = "".join(json_text(line) + "\n" for line in kept)
         write_atomic(self.path / "metrics.jsonl", text)
 
     @contextmanager
