@@ -114,6 +114,15 @@ def test_an_extension_that_cannot_be_leaves_the_run_finished(run, built):
     assert resume(run) == run.result
 
 
+def test_nothing_is_built_for_a_run_that_another_process_trains(tmp_path, built):
+    begun = Run.create(tmp_path, "counting", "up", RunConfig(steps=5, threads=1))
+    with begun.locked(), pytest.raises(RunError, match="in use by process"):
+        resume(begun)
+    assert built == []
+    resume(begun)
+    assert begun.status["state"] == "finished"
+
+
 def test_a_living_run_keeps_its_settings(run):
     with run.locked(), pytest.raises(RunError, match="in use by process"):
         resume(run, steps=8)

@@ -6,7 +6,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -224,9 +224,11 @@ def train(
     threads = config.threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(max(1, threads // ranks.world))
     progress, device = for_stderr(), take_device(config.device)
-    if ranks.is_main:
-        progress.note(f"run {run.path}  device {device} ({config.device})  threads {threads}")
-    with noted("toolkit") if ranks.is_main else nullcontext():
+    with ExitStack() as held:
+        if ranks.is_main:
+            progress.note(f"run {run.path}  device {device} ({config.device})  threads {threads}")
+            held.enter_context(noted("toolkit"))
+            held.enter_context(run.locked())  # a task may write into the run once it is built
         task = importlib.import_module(f"toolkit.{run.app}.tasks").build(run, config, ranks)
         trainer = Trainer(run, config, max_time_s=max_time, ranks=ranks, progress=progress)
         return trainer.fit(task)

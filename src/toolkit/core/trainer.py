@@ -121,16 +121,18 @@ class Trainer:
     def fit(self, task: Task) -> dict[str, Any] | None:
         """Train to the end, the time limit or a signal; returns the result (main process only).
 
+        The caller holds the run's lock, since before it built ``task``.
+
         Raises:
             DivergedError: a step gave NaN or infinity; the last checkpoint stays.
             InterruptedRunError: SIGTERM or SIGINT came; the run is saved and resumable.
-            RunError: the run is locked, its checkpoints are damaged or cannot be written.
+            RunError: the run's checkpoints are damaged, gone or cannot be written.
         """
         if not self.ranks.is_main:
             with self._signals():
                 self._loop(task, self._restore(task))
             return None
-        with self.run.locked(), self._signals():
+        with self._signals():
             step = self._restore(task)
             try:
                 self._tell("running", step)
