@@ -51,6 +51,14 @@ def test_later_layers_win(toml):
     assert got.network == Layers(width=3, rate=0.2, sizes=(4, 5))
 
 
+def test_places_stay_where_they_are(tmp_path, monkeypatch, toml):
+    """A run is gone on with from other folders than the one it was begun in."""
+    (tmp_path / "begun").mkdir()
+    monkeypatch.chdir(tmp_path / "begun")
+    for layers in ({"sets": ["data_dir=../records"]}, {"file": toml("data_dir = '../records'")}):
+        assert config.load(Example, **layers).data_dir == tmp_path / "records"
+
+
 def test_later_set_wins():
     assert config.load(Example, sets=["seed=1", "seed=2"]).seed == 2
 

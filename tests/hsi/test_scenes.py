@@ -13,6 +13,7 @@ import scipy.io
 from toolkit.core.errors import ConfigError, DataError
 from toolkit.data import store
 from toolkit.hsi import known_scenes, scenes
+from toolkit.hsi.config import HsiTrainConfig
 from toolkit.hsi.formats import envi_writing
 from toolkit.hsi.scene import Georeference, Scene
 
@@ -31,6 +32,14 @@ def files(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def indian_pines() -> Scene:
     return scenes.load("indian_pines")
+
+
+def test_a_file_is_known_by_its_whole_path_and_a_scene_by_its_name(files, monkeypatch) -> None:
+    monkeypatch.chdir(files)
+    (files / "salinas").touch()
+    assert HsiTrainConfig(scene="cube.npy").scene == str(files / "cube.npy")
+    for name in ("salinas", "nowhere"):
+        assert HsiTrainConfig(scene=name).scene == name
 
 
 def test_indian_pines_is_at_hand_and_as_published(indian_pines: Scene) -> None:

@@ -6,12 +6,15 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from toolkit.core.errors import ConfigError, closest
+
+# absolute: a run outlives the folder that it was begun in
+Place = Annotated[Path, AfterValidator(Path.resolve)]
 
 
 class Config(BaseModel):
@@ -42,7 +45,7 @@ class RunConfig(Config):
     # small networks gain little from a second thread, and on a busy machine lose tenfold
     threads: int = Field(1, ge=0, description="torch threads; 0 = one per available core")
     tensorboard: bool = Field(False, description="also write the metrics for TensorBoard")
-    data_dir: Path | None = Field(None, description="folder that holds the data sets")
+    data_dir: Place | None = Field(None, description="folder that holds the data sets")
 
     @model_validator(mode="after")
     def _stops_on_something(self) -> Self:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, model_validator
 
-from toolkit.core.config import Config, Layer, load
+from toolkit.core.config import Config, Layer, Place, load
 from toolkit.core.errors import ConfigError
 from toolkit.core.released import Released
 from toolkit.core.run import Run
 from toolkit.core.supervised import SupervisedConfig
+from toolkit.hsi import known_scenes
 from toolkit.hsi.network_config import HeadsConfig, NetworkConfig
 from toolkit.hsi.recipes import recipe
 from toolkit.hsi.stored import read_about
@@ -52,11 +53,21 @@ class TransductiveConfig(Config):
     weight: float = Field(1.0, gt=0, description="of their loss beside the labelled pixels'")
 
 
+def _placed(scene: str) -> str:
+    """A file by its whole path, for a run outlives the folder that it was begun in."""
+    is_path = scene not in known_scenes.NAMES and Path(scene).exists()
+    return str(Path(scene).resolve()) if is_path else scene
+
+
 class SceneConfig(SupervisedConfig):
     """What every run on a scene has."""
 
-    scene: str = Field("indian_pines", description="of the registry, or a file with a cube")
-    labels: Path | None = Field(None, description="label map or list of pixels; a scene's own else")
+    scene: Annotated[str, AfterValidator(_placed)] = Field(
+        "indian_pines", description="of the registry, or a file with a cube"
+    )
+    labels: Place | None = Field(
+        None, description="label map or list of pixels; a scene's own else"
+    )
     variable: str | None = Field(None, description="of a .mat file that holds several")
     labels_variable: str | None = Field(None, description="likewise of the labels")
     classes: tuple[int, ...] | None = Field(
@@ -87,8 +98,8 @@ class SplitConfig(Config):
         None, ge=1, description="largest patch that a disjoint split keeps apart; the network's"
     )
     block: int | None = Field(None, ge=1, description="side of its blocks; three patches if unset")
-    train_map: Path | None = Field(None, description="given: map of the training pixels")
-    test_map: Path | None = Field(None, description="given: map of the test pixels")
+    train_map: Place | None = Field(None, description="given: map of the training pixels")
+    test_map: Place | None = Field(None, description="given: map of the test pixels")
     validation: float = Field(
         0.0, ge=0, lt=1, description="share of the training pixels judged instead of the test"
     )

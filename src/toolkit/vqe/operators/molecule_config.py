@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from toolkit.core.config import Config
+from toolkit.core.config import Config, Place
 
 Mapping = Literal["jw", "parity", "bravyi-kitaev"]
 
@@ -19,8 +18,8 @@ class MoleculeConfig(Config):
     bond_length_a: float | None = Field(
         None, gt=0, description="ångström; of a named molecule, its own if unset"
     )
-    geometry: Path | None = Field(None, description=".xyz file, instead of a named molecule")
-    hamiltonian: Path | None = Field(None, description="operator file (.npz, .json), instead")
+    geometry: Place | None = Field(None, description=".xyz file, instead of a named molecule")
+    hamiltonian: Place | None = Field(None, description="operator file (.npz, .json), instead")
     basis: str = Field("sto-3g", description="basis set")
     charge: int = Field(0, description="total charge in elementary charges")
     active_electrons: int | None = Field(
