@@ -86,6 +86,13 @@ def test_a_killed_process_ends_all_and_the_run_resumes(tmp_path):
     np.testing.assert_allclose(killed.result["outputs"], whole.result["outputs"], atol=1e-4)
 
 
+def test_an_ending_may_take_longer_than_processes_wait_for_one_another(tmp_path):
+    run = Run.create(tmp_path, "test", "train", settings())
+    ended = torchrun("train", run.path, "--patience", 8, "--ending", 10)
+    assert ended.returncode == 0, ended.stderr
+    assert run.status["state"] == "finished"
+
+
 def test_devices_runs_the_command_on_two_processes(tmp_path):
     data, run = tmp_path / "data", tmp_path / "run"
     made = python("-m", "toolkit", "data", "synthesize", "ecg", data, "--records=4", "--minutes=1")

@@ -2,6 +2,7 @@
 
 ``two_processes.py compare OUT``: loss curves, predictions and refusals, as JSON from process 0.
 ``two_processes.py train RUN [--die STEP]``: a run of 30 steps; process 1 kills itself at STEP.
+``--patience A --ending B``: processes wait A seconds for one another, process 0 ends in B seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from toolkit.core import rng
+from toolkit.core import distributed, rng
 from toolkit.core.convnet import ConvNetConfig, Encoder
 from toolkit.core.distributed import Ranks, joined
 from toolkit.core.errors import ConfigError
@@ -113,7 +115,7 @@ def compare(out: Path) -> None:
             out.write_text(json.dumps(found))
 
 
-def train(path: Path, die: int | None = None) -> None:
+def train(path: Path, die: int | None = None, ending: float = 0) -> None:
     with joined() as ranks:
         made = task("batch", ranks, settings())
         step = made.step
@@ -123,7 +125,13 @@ def train(path: Path, die: int | None = None) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             return step(i)
 
-        made.step = dying
+        finish = made.finish
+
+        def ending_late(run: Run) -> Mapping[str, Any]:
+            time.sleep(ending)
+            return finish(run)
+
+        made.step, made.finish = dying, ending_late
         Trainer(Run(path), settings(), ranks=ranks).fit(made)
 
 
@@ -132,9 +140,12 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=["compare", "train"])
     parser.add_argument("path", type=Path)
     parser.add_argument("--die", type=int)
+    parser.add_argument("--patience", type=float, default=distributed._TIMEOUT_S)
+    parser.add_argument("--ending", type=float, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.what == "compare":
         compare(options.path)
     else:
-        train(options.path, options.die)
+        distributed._TIMEOUT_S = options.patience
+        train(options.path, options.die, options.ending)

@@ -29,7 +29,8 @@ from toolkit.core.errors import (
     UnavailableError,
 )
 
-_TIMEOUT_S = 50  # a killed rank ends the others within a minute (R16)
+_TIMEOUT_S = 50  # a killed rank ends the others within a minute
+_ENDING = timedelta(days=7)  # while the main one evaluates and draws, which has no limit
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,10 @@ def joined() -> Iterator[Ranks]:
     if torch.cuda.is_available():  # "cuda" is then each process's own device
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     dist.init_process_group(backend, timeout=timedelta(seconds=_TIMEOUT_S))
+    ending = dist.new_group(backend="gloo", timeout=_ENDING)
     try:
         yield Ranks(dist.get_rank(), world)
-        dist.barrier()  # none may tear the group down while another still talks in it
+        dist.barrier(ending)  # none may tear the group down while another still talks in it
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
