@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import tiny_tasks
 import torch
 from tiny_tasks import TASKS, equal, fit, new_run, outcome, run_in_child
 
-from toolkit.core import checkpoint, files
+from toolkit.core import checkpoint, files, trainer
 from toolkit.core.errors import (
     CancelledRunError,
     ConfigError,
@@ -231,6 +232,23 @@ def test_a_signal_in_the_ending_does_not_wait_for_it(uninterrupted, tmp_path):
         fit(path, "corridor", signalling(signal.SIGTERM, event="finish", at=0))
     assert Run.open(path).result is None
     assert Run.open(path).status["state"] == "interrupted"
+    fit(path, "corridor")
+    assert equal(outcome(path), uninterrupted("corridor"))
+
+
+def test_a_step_that_does_not_end_is_left(uninterrupted, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "_PATIENCE_S", 0.1)
+    path = new_run(tmp_path, "corridor")
+
+    def stay(event, number):
+        if (event, number) == ("step", 10):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+    with pytest.raises(InterruptedRunError, match="after step 7"):
+        fit(path, "corridor", stay)
+    run = Run.open(path)
+    assert (run.status["state"], run.status["step"]) == ("interrupted", 7)
     fit(path, "corridor")
     assert equal(outcome(path), uninterrupted("corridor"))
 

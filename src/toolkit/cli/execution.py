@@ -172,9 +172,8 @@ def _extend(run: Run, config: RunConfig, steps: int) -> RunConfig:
             raise ConfigError(f"--steps {steps} is less than the {done} steps done", where=run.name)
         found = newest(run)  # what cannot go on stays as it is
         kept = {} if found is None else {"saved_step": found[0]}
-        run.set_status(
-            "paused", done, **kept
-        )  # first: a kill must not leave it finished and longer
+        # first: a kill must not leave it finished and longer
+        run.set_status("paused", done, **kept)
         config = config.extended(steps)
         run.rewrite_config(config)
     return config

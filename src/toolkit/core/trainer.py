@@ -29,6 +29,7 @@ from toolkit.core.run_report import write_report
 from toolkit.core.tensorboard import TensorBoard
 
 _HEARTBEAT_S = 5.0
+_PATIENCE_S = 8.0  # from a signal until a step that does not end is left
 _log = logging.getLogger(__name__)
 
 
@@ -114,7 +115,7 @@ class Trainer:
         self._memory = _Memory()
         self._signal: int | None = None
         self._saved_step: int | None = None
-        self._finishing = False
+        self._finishing = self._saving = False
         wanted = settings.tensorboard and self.ranks.is_main
         self._board = TensorBoard(run.path / "tensorboard") if wanted else None
 
@@ -259,11 +260,11 @@ class Trainer:
     def _save(self, task: Task, step: int) -> None:
         if not self.ranks.is_main or step == self._saved_step:
             return
-        folder = self.run.checkpoints
+        folder, self._saving = self.run.checkpoints, True
         checkpoint.save(folder, step, {**task.state_dict(), "trainer": asdict(self._memory)})
         newest = checkpoint.steps(folder)[-self.settings.keep_checkpoints :]
         checkpoint.prune(folder, {*newest, step, self._memory.best_step or step})
-        self._saved_step = step
+        self._saved_step, self._saving = step, False
         self._tell("running", step)
 
     def _tell(self, state: str, step: int, **more: Any) -> None:
@@ -318,7 +319,8 @@ class Trainer:
         """First SIGTERM or SIGINT: finish the step, save, leave. A SIGINT after it: leave at once.
 
         A SIGTERM after it is the same stop from another side: from a service manager and from the
-        sweep that it stops as well. Once all steps are done and saved there is nothing to wait for.
+        sweep that it stops as well. Once all steps are done and saved there is nothing to wait for;
+        nor is a step or evaluation waited for that takes long: what was saved before it stands.
         """
 
         def remember(number: int, _frame: FrameType | None) -> None:
@@ -328,13 +330,19 @@ class Trainer:
             # several processes get SIGINT twice too: from the terminal and from their launcher
             if self.ranks.world == 1:
                 signal.signal(signal.SIGINT, before[signal.SIGINT])
+                signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
             if self._finishing:
                 raise self._interruption(self._saved_step or 0)
 
-        watched = (signal.SIGTERM, signal.SIGINT)
-        before = {number: signal.signal(number, remember) for number in watched}
+        def leave(_number: int, _frame: FrameType | None) -> None:
+            if not self._saving:
+                raise self._interruption(self._saved_step or 0)
+
+        watched = {signal.SIGTERM: remember, signal.SIGINT: remember, signal.SIGALRM: leave}
+        before = {number: signal.signal(number, handler) for number, handler in watched.items()}
         try:
             yield
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec, load_env_creator, registry
 from numpy.typing import NDArray
 
-from toolkit.core.errors import ConfigError, UnavailableError, closest
+from toolkit.core.errors import ConfigError, ToolkitError, UnavailableError, closest
 
 Env = gymnasium.Env[Any, Any]
 
@@ -114,6 +114,8 @@ def blaming(env: Env, doing: Literal["reset", "step"]) -> Iterator[None]:
     """Turn whatever an environment raises into a ConfigError that says whose fault it is."""
     try:
         yield
+    except ToolkitError:  # a signal's, which has nothing to do with it
+        raise
     except Exception as error:
         name = env.spec.id if env.spec else str(env)
         what = f"{name!r} failed in its {doing}: {error} ({type(error).__name__})"
