@@ -15,7 +15,7 @@ import tiny_tasks
 import torch
 from tiny_tasks import TASKS, equal, fit, new_run, outcome, run_in_child
 
-from toolkit.core import checkpoint, files, trainer
+from toolkit.core import checkpoint, files, stopping
 from toolkit.core.errors import (
     CancelledRunError,
     ConfigError,
@@ -237,7 +237,7 @@ def test_a_signal_in_the_ending_does_not_wait_for_it(uninterrupted, tmp_path):
 
 
 def test_a_step_that_does_not_end_is_left(uninterrupted, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(stopping, "PATIENCE_S", 0.1)
     path = new_run(tmp_path, "corridor")
 
     def stay(event, number):

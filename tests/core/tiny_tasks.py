@@ -22,7 +22,8 @@ from toolkit.core import checkpoint, rng, supervised, trainer
 from toolkit.core.checkpoint import Frozen
 from toolkit.core.run import Run
 from toolkit.core.supervised import Problem, Supervised, SupervisedConfig
-from toolkit.core.trainer import Task, Trainer
+from toolkit.core.task import Task
+from toolkit.core.trainer import Trainer
 
 SETTINGS = SupervisedConfig(
     seed=3,

@@ -6,11 +6,9 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from types import FrameType
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
 
 from toolkit.core import checkpoint, saved
 from toolkit.core.config import RunConfig
@@ -26,67 +24,13 @@ from toolkit.core.errors import (
 from toolkit.core.progress import Progress, Silent
 from toolkit.core.run import Run
 from toolkit.core.run_report import write_report
+from toolkit.core.stopping import Stopping
+from toolkit.core.task import Recording, Task
 from toolkit.core.tensorboard import TensorBoard
+from toolkit.core.trainer_memory import Memory
 
 _HEARTBEAT_S = 5.0
-_PATIENCE_S = 8.0  # from a signal until a step that does not end is left
 _log = logging.getLogger(__name__)
-
-
-class Task(Protocol):
-    """What can be trained: batches, interactions or search episodes alike.
-
-    A step must depend on nothing but its number and the state, so that a resumed run is the run
-    itself. ``evaluate`` must leave the state as it was.
-    """
-
-    def step(self, i: int) -> Mapping[str, float]:
-        """Do unit of work ``i`` (0-based); returns figures that must be finite."""
-
-    def evaluate(self, i: int) -> Mapping[str, float]:
-        """Judge the state after ``i`` units of work."""
-
-    def done(self, i: int) -> bool:
-        """Whether the goal is reached before the last step."""
-
-    def state_dict(self) -> Mapping[str, Any]:
-        """All that the coming steps depend on (see ``checkpoint`` for what it may hold)."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``state_dict`` gave."""
-
-    def finish(self, run: Run) -> Mapping[str, Any]:
-        """Write figures and report into ``run`` and return its result."""
-
-
-@runtime_checkable
-class Recording(Protocol):
-    """A task whose state has records of the whole run beside the model."""
-
-    def take_model(self, state: Mapping[str, Any]) -> None:
-        """Take over the model alone of what ``state_dict`` gave, to judge it."""
-
-
-@dataclass
-class _Memory:
-    """The trainer's own part of a checkpoint."""
-
-    best: float | None = None
-    best_step: int | None = None
-    stale: int = 0  # evaluations since the best
-    sums: dict[str, float] = field(default_factory=dict)  # of the steps since the last line
-    counts: dict[str, int] = field(default_factory=dict)  # not every step gives every figure
-    trained_s: float = 0.0
-
-    def add(self, metrics: Mapping[str, float]) -> None:
-        for key, value in metrics.items():
-            self.sums[key] = self.sums.get(key, 0.0) + float(value)
-            self.counts[key] = self.counts.get(key, 0) + 1
-
-    def means(self) -> dict[str, float]:
-        means = {f"train/{key}": value / self.counts[key] for key, value in self.sums.items()}
-        self.sums, self.counts = {}, {}
-        return means
 
 
 class Trainer:
@@ -112,10 +56,11 @@ class Trainer:
         self.run, self.settings, self.max_time_s = run, settings, max_time_s
         self.ranks = ranks or Ranks()
         self.progress = progress if progress and self.ranks.is_main else Silent()
-        self._memory = _Memory()
-        self._signal: int | None = None
+        self._memory = Memory()
         self._saved_step: int | None = None
-        self._finishing = self._saving = False
+        self._stop = Stopping(
+            lambda: self._interruption(self._saved_step or 0), self.ranks.world == 1
+        )
         wanted = settings.tensorboard and self.ranks.is_main
         self._board = TensorBoard(run.path / "tensorboard") if wanted else None
 
@@ -130,10 +75,10 @@ class Trainer:
             RunError: the run's checkpoints are damaged, gone or cannot be written.
         """
         if not self.ranks.is_main:
-            with self._signals():
+            with self._stop.heeded():
                 self._loop(task, self._restore(task))
             return None
-        with self._signals():
+        with self._stop.heeded():
             step = self._restore(task)
             try:
                 self._tell("running", step)
@@ -163,9 +108,9 @@ class Trainer:
                 self.progress.note(f"resumed at step {step}")
         return step
 
-    def _take(self, load: Callable[[Mapping[str, Any]], None], state: Mapping[str, Any]) -> _Memory:
+    def _take(self, load: Callable[[Mapping[str, Any]], None], state: Mapping[str, Any]) -> Memory:
         try:
-            memory = _Memory(**state["trainer"])
+            memory = Memory(**state["trainer"])
             load({key: part for key, part in state.items() if key != "trainer"})
             return memory
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
@@ -243,16 +188,10 @@ class Trainer:
             raise ConfigError(
                 f"no metric {monitor!r} to monitor", where="monitor", hint=f"one of {known}"
             )
-        value, best = float(metrics[monitor]), self._memory.best
-        sign = 1 if self.settings.monitor_mode == "max" else -1
-        if math.isnan(value) or (best is not None and not sign * value > sign * best):
-            self._memory.stale += 1
-            return False
-        self._memory.best, self._memory.best_step, self._memory.stale = value, step, 0
-        return True
+        return self._memory.is_better(float(metrics[monitor]), step, self.settings.monitor_mode)
 
     def _stop_reason(self, elapsed_s: float) -> str | None:
-        if self.ranks.any(self._signal is not None):
+        if self.ranks.any(self._stop.number is not None):
             return "signal"
         late = self.max_time_s is not None and elapsed_s >= self.max_time_s
         return "max_time" if self.ranks.any(late) else None
@@ -260,11 +199,11 @@ class Trainer:
     def _save(self, task: Task, step: int) -> None:
         if not self.ranks.is_main or step == self._saved_step:
             return
-        folder, self._saving = self.run.checkpoints, True
+        folder, self._stop.phase = self.run.checkpoints, "save"
         checkpoint.save(folder, step, {**task.state_dict(), "trainer": asdict(self._memory)})
         newest = checkpoint.steps(folder)[-self.settings.keep_checkpoints :]
         checkpoint.prune(folder, {*newest, step, self._memory.best_step or step})
-        self._saved_step, self._saving = step, False
+        self._saved_step, self._stop.phase = step, "step"
         self._tell("running", step)
 
     def _tell(self, state: str, step: int, **more: Any) -> None:
@@ -274,15 +213,15 @@ class Trainer:
     def _interruption(self, step: int) -> InterruptedRunError:
         if self.ranks.is_main:
             self._tell("interrupted", step)
-        error = CancelledRunError if self._signal == signal.SIGINT else InterruptedRunError
+        error = CancelledRunError if self._stop.number == signal.SIGINT else InterruptedRunError
         hint = f"toolkit runs resume {self.run.path}"
         return error(
             f"stopped by a signal after step {step}, saved", where=str(self.run.path), hint=hint
         )
 
     def _finish(self, task: Task, step: int, stopped_by: str) -> dict[str, Any]:
-        self._finishing = True
-        if self._signal is not None:
+        self._stop.phase = "finish"
+        if self._stop.number is not None:
             raise self._interruption(step)
         judged = self._take_best(task, step)
         self.progress.note(f"evaluating the model of step {judged}")
@@ -313,36 +252,3 @@ class Trainer:
             self._tell("failed", step, error=str(error))
         except ToolkitError as second:  # a full disk must not hide the first error
             _log.warning("the failure could not be recorded: %s", second.what)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """First SIGTERM or SIGINT: finish the step, save, leave. A SIGINT after it: leave at once.
-
-        A SIGTERM after it is the same stop from another side: from a service manager and from the
-        sweep that it stops as well. Once all steps are done and saved there is nothing to wait for;
-        nor is a step or evaluation waited for that takes long: what was saved before it stands.
-        """
-
-        def remember(number: int, _frame: FrameType | None) -> None:
-            if self._signal is not None:
-                return
-            self._signal = number
-            # several processes get SIGINT twice too: from the terminal and from their launcher
-            if self.ranks.world == 1:
-                signal.signal(signal.SIGINT, before[signal.SIGINT])
-                signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
-            if self._finishing:
-                raise self._interruption(self._saved_step or 0)
-
-        def leave(_number: int, _frame: FrameType | None) -> None:
-            if not self._saving:
-                raise self._interruption(self._saved_step or 0)
-
-        watched = {signal.SIGTERM: remember, signal.SIGINT: remember, signal.SIGALRM: leave}
-        before = {number: signal.signal(number, handler) for number, handler in watched.items()}
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            for number, handler in before.items():
-                signal.signal(number, handler)
