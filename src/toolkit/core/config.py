@@ -140,7 +140,8 @@ def _explain(
         )
     if isinstance(first["input"], Mapping) and first["type"] == "value_error":
         what = first["msg"].removeprefix("Value error, ")  # a rule on several keys, which it names
-        return ConfigError(what, where=origin.get(known, "settings"))
+        where, hint = origin.get(known, "settings"), "change one of them: --set KEY=VALUE"
+        return ConfigError(what, where=where, hint=hint)
     what = f"{'.'.join(path)} = {first['input']!r}: {first['msg']}"
     return ConfigError(what, where=where, hint="give a value of the stated type and range")
 
