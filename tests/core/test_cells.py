@@ -13,7 +13,7 @@ from toolkit.core.cells import Cell, Workshop
 from toolkit.core.config import RunConfig
 from toolkit.core.errors import RunError
 from toolkit.core.files import write_json
-from toolkit.core.finding import resolve
+from toolkit.core.finding import resolve_all
 from toolkit.core.progress import Silent
 from toolkit.core.run import Run
 
@@ -151,7 +151,7 @@ def test_folders_of_others_are_passed_over(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "stat", refusing)
     assert comparison(tmp_path / "two", 2)[:2] == (["trunk", "a"], [2])
     with pytest.raises(RunError, match="no run"):
-        resolve(str(closed / "arms/a"), tmp_path)
+        resolve_all([str(closed / "arms/a")], tmp_path)
 
 
 def test_long_work_says_how_far_it_is(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from toolkit.core.run import Run
 
 SMALL = ("--molecule", "H2", "--mapping", "parity", "--seed", 1)
 QUICK = ("--set", "baselines=['hartree-fock']", "--set", "agent.hidden=[16]")
+QUICK += ("--set", "annealing_moves=500")
 TIMES = {"time_s", "trained_s", "training_steps_per_s", "compile_s", "seconds", "run"}
 
 

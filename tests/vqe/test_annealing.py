@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from toolkit.vqe import annealing
 from toolkit.vqe.annealing import anneal, grown
 from toolkit.vqe.circuits import Circuit, Gate
 from toolkit.vqe.operators.hamiltonian import Hamiltonian
@@ -57,6 +58,13 @@ def test_what_comes_back_is_below_the_target_and_has_the_energy_that_is_told():
     assert Simulator(PAIRS).energy(found.circuit) == pytest.approx(found.energy_ha, abs=1e-12)
     assert found.removed == len(wasteful().gates) - len(found.circuit.gates)
     assert found.energy_before_ha == Simulator(PAIRS).energy(wasteful())
+
+
+def test_long_work_says_how_far_it_is(monkeypatch, caplog):
+    monkeypatch.setattr(annealing, "_TELL_S", 0.0)
+    with caplog.at_level("INFO", "toolkit.vqe"):
+        annealed(5)
+    assert "annealing: 1 of 5 moves" in caplog.text
 
 
 def test_the_same_generator_gives_the_same_circuit_and_another_one_another_walk():

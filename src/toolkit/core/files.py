@@ -45,6 +45,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Likewise a folder."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def write_synced(path: Path, content: bytes | memoryview) -> None:
     """Write ``content`` to ``path`` and fsync the file (not its folder)."""
     with path.open("wb") as file:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from toolkit.core.errors import RunError
-from toolkit.core.files import is_file
+from toolkit.core.files import is_file, is_folder
 from toolkit.core.run import Run
 
 
@@ -59,7 +59,7 @@ def resolve_all(specs: Iterable[str], root: Path) -> list[Run]:
 
 def _named(spec: str, root: Path) -> list[Run]:
     for folder in (Path(spec), root / spec):
-        if folder.is_dir() and not (folder / "env.json").is_file():
+        if is_folder(folder) and not is_file(folder / "env.json"):
             paths = [path.parent for path in sorted(folder.rglob("env.json"))]
             below = [Run(path) for path in paths if not path.name.startswith(".")]
             if not below:

@@ -35,7 +35,7 @@ def problem(scene: Scene, config: HsiPretrainConfig, run: Run, ranks: Ranks) -> 
     Inductive pre-training does look at where the labels are, since its training blocks are chosen
     so that all classes are in them; of their values it sees nothing.
     """
-    area = _area(scene, config, run)
+    area = _area(scene, config, run, ranks)
     blocks = _labels(scene, config, area)
     figures = statistics(scene.cube, area)
     cube = scene.cube
@@ -58,12 +58,13 @@ def problem(scene: Scene, config: HsiPretrainConfig, run: Run, ranks: Ranks) -> 
     )
 
 
-def _area(scene: Scene, config: HsiPretrainConfig, run: Run) -> Mask | None:
+def _area(scene: Scene, config: HsiPretrainConfig, run: Run, ranks: Ranks) -> Mask | None:
     """The pixels that may be seen; None = all."""
     if config.inductive is None:
         return scene.valid
     split = split_of(scene, config.inductive, config.network, config.seed)
-    split.save(run.path / "split.npz")
+    if ranks.is_main:
+        split.save(run.path / "split.npz")
     assert split.train_area is not None
     return split.train_area if scene.valid is None else split.train_area & scene.valid
 

@@ -7,6 +7,8 @@ below the target energy are states at all, so that what is left is always good.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -21,7 +23,9 @@ from toolkit.vqe.simulator import Simulator
 _WEIGHTS = (1.0, 0.2, 0.1)  # of a layer, a CNOT, a gate: the order in which circuits are ranked
 _HOT, _COLD = 0.6, 0.02  # temperatures at the first and the last move, in layers
 _CHANGES = 3  # gates that one move changes, at most
+_TELL_S = 15.0  # between words of a long one
 _RESTARTS = 2  # of the final removal of gates
+_log = logging.getLogger(__name__)
 
 Gates = tuple[Gate, ...]
 Change = Callable[[list[Gate], Sequence[Gate], np.random.Generator], None]
@@ -50,9 +54,12 @@ def anneal(
         ``shorten`` can remove.
     """
     simulator = Simulator(hamiltonian)
-    before = simulator.energy(circuit)
+    before, told = simulator.energy(circuit), time.monotonic()
     current, best = circuit, circuit
     for i in range(moves if before < target_ha else 0):
+        if time.monotonic() - told > _TELL_S:
+            _log.info("annealing: %d of %d moves, depth %d", i, moves, best.cost.depth)
+            told = time.monotonic()
         changed = replace(current, gates=_changed(current.gates, gates, generator))
         temperature = _HOT + (_COLD - _HOT) * i / moves
         # the draw before the energy: most moves cost too much, and need not be minimised then

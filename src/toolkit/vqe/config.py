@@ -135,6 +135,9 @@ class VqeSearchConfig(RunConfig):
     post_process: bool = Field(
         False, description="anneal the best circuits of the search once more, saying so"
     )
+    annealing_moves: int = Field(
+        30_000, ge=0, description="of each of the three annealings at the end; hours on many qubits"
+    )
     baselines: tuple[Method, ...] = Field(METHODS, description="what is computed beside it")
     baseline_share: float = Field(
         0.5,

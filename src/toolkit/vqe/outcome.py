@@ -19,7 +19,6 @@ from toolkit.vqe.peers import baseline_cache, published
 from toolkit.vqe.pictures import figures
 from toolkit.vqe.search import Search
 
-_MOVES = 30_000  # of annealing, from each of three starts
 _LAST = 20  # greedy episodes that the success rate is taken over
 _HEADLINE = (
     *("error_mha", "best.depth", "best.gates", "best.cnot"),
@@ -150,13 +149,14 @@ def _shortened(search: Search, target_ha: float) -> Entry | None:
     good = sorted((e for e in found if e.energy_ha < target_ha), key=lambda e: e.price)
     if not good:
         return None
-    gates, generator = environment.actions.gates, rng.generator(search.config.seed, "annealing")
+    gates, moves = environment.actions.gates, search.config.annealing_moves
+    generator = rng.generator(search.config.seed, "annealing")
     deepest = min(good, key=lambda e: e.energy_ha)
     cheaper = Archive()
     for entry in good:
         cheaper.add(entry)  # annealing weighs layers against gates, and may end deeper
     for start in (good[0].circuit, grown(good[0].circuit, gates), grown(deepest.circuit, gates)):
-        changed = anneal(start, environment.hamiltonian, target_ha, gates, generator, _MOVES)
+        changed = anneal(start, environment.hamiltonian, target_ha, gates, generator, moves)
         cheaper.add(Entry(changed.energy_ha, changed.circuit, good[0].episode))
     return cheaper.best(target_ha)
 
