@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 
 from toolkit.core.distributed import Ranks
 from toolkit.core.run import Run
@@ -98,3 +99,8 @@ def test_pixels_without_data_are_in_no_block(tmp_path):
 def test_inductive_needs_a_split_that_has_training_blocks():
     with pytest.raises(ValueError, match="disjoint"):
         config(inductive=SplitConfig(kind="random"))
+
+
+def test_inductive_settings_leave_the_noise_of_other_blocks_alone():
+    with pytest.raises(ValidationError, match="whole scene"):
+        HsiPretrainConfig(inductive={"kind": "disjoint"}, denoise=(9, 9, 5))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -58,3 +60,13 @@ def test_only_sure_guesses_teach_and_teach_the_strong_view_alone():
     loss.backward()
     assert logits.grad[1:3].abs().max() == 0 and logits.grad[4].abs().max() == 0
     assert logits.grad[3].abs().max() > 0
+
+
+def test_the_labelled_pixels_have_the_loss_that_is_given():
+    logits = torch.tensor([[1.0, 3.0], [9.0, 0.0], [0.0, 0.0]])[:, :, None, None]
+    marks = torch.tensor([1, -1, -2])[:, None, None]
+    smooth = partial(F.cross_entropy, label_smoothing=0.2)
+    found = consistency_loss(logits, marks, SURE, smooth) - consistency_loss(logits, marks, SURE)
+    own = logits[:1, :, 0, 0], torch.tensor([1])
+    assert found.item() == pytest.approx((smooth(*own) - F.cross_entropy(*own)).item())
+    assert found.item() > 0.1

@@ -105,9 +105,21 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
         nested["split"].setdefault("kind", "given")
     if (source := rest.pop("source", None)) is not None:
         return {**rest, **nested, **_trunk(source, rest["runs_dir"])}
-    network = nested.get("network", {}).get("name", "residual")
+    network = nested.get("network", {}).get("name") or _network(rest)
     stage: Stage = "pretrain" if verb == "pretrain" else "train"
     return {**rest, **nested, "base": recipe(network, stage)}
+
+
+def _network(options: Mapping[str, Any]) -> str:
+    """The network that --set or --config names: its recipe comes with it."""
+    from toolkit.core.config import read_toml
+
+    keys = [text.partition("=")[::2] for text in options.get("sets", ())]
+    named = [value.strip().strip("\"'") for key, value in keys if key.strip() == "network.name"]
+    if named:
+        return str(named[-1])
+    file = options.get("config_file")
+    return str((read_toml(file) if file else {}).get("network", {}).get("name", "residual"))
 
 
 def _trunk(source: str, runs_dir: Path) -> dict[str, Any]:

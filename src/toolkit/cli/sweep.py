@@ -149,9 +149,10 @@ def _check(app: str, verb: str, options: Mapping[str, Any], cells: Iterable[Any]
     fields = importlib.import_module(f"toolkit.{app}.config").CONFIGS[verb].model_fields
     placed = getattr(importlib.import_module(f"toolkit.cli.{app}"), "flags", _as_they_are)
     kept = (*fields, "preset", "config_file", "base")
-    given = {k: v for k, v in placed(verb, options).items() if k in kept}
     for cell in cells:
         sets = (*options["sets"], *cell.sets)
+        placing = placed(verb, {**options, "sets": sets})
+        given = {k: v for k, v in placing.items() if k in kept}
         own = {"sets": sets, "seed": cell.seed, "threads": 1}
         config = execution.settings(app, verb, **{**given, **own})
         _refuse_overridden(config, cell.sets)

@@ -113,11 +113,11 @@ def joined() -> Iterator[Ranks]:
         dist.destroy_process_group()
 
 
-def check_batch(batch_size: int, ranks: Ranks) -> None:
+def check_batch(batch_size: int, ranks: Ranks, name: str = "batch_size") -> None:
     """Refuse a global batch that the processes cannot share equally."""
     if batch_size % ranks.world:
         raise ConfigError(
-            f"batch_size = {batch_size} cannot be shared by {ranks.world} processes",
+            f"{name} = {batch_size} cannot be shared by {ranks.world} processes",
             where="--devices",
             hint=f"use a multiple of {ranks.world}",
         )

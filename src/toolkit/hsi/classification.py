@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from toolkit.core import rng
-from toolkit.core.distributed import Ranks
+from toolkit.core.distributed import Ranks, check_batch
 from toolkit.core.run import Run
 from toolkit.core.supervised import Problem, predict
 from toolkit.hsi import evaluation, stored
@@ -90,7 +90,8 @@ def problem(scene: Scene, config: HsiTrainConfig, run: Run, ranks: Ranks) -> Pro
         F.cross_entropy, ignore_index=IGNORED, label_smoothing=config.label_smoothing
     )
     if unlabelled:
-        loss = partial(consistency_loss, settings=config.transductive)
+        check_batch(unlabelled, ranks, "transductive.batch_size")
+        loss = partial(consistency_loss, settings=config.transductive, labelled_loss=loss)
     rate = config.trunk_rate if isinstance(config, HsiFinetuneConfig) else 1.0
     return Problem(
         model=model,

@@ -121,6 +121,8 @@ class HsiPretrainConfig(SceneConfig):
     def _possible(self) -> Self:
         if self.inductive is not None and self.inductive.kind != "disjoint":
             raise ValueError("inductive.kind must be disjoint: only that has training blocks")
+        if self.inductive is not None and self.denoise is not None:
+            raise ValueError("denoise looks at the whole scene, which inductive must not")
         return self
 
 

@@ -19,7 +19,8 @@ from torch import Tensor
 from toolkit.core.supervised import Indices
 from toolkit.hsi.augmentation import augment, turned
 from toolkit.hsi.config import AugmentationConfig, TransductiveConfig
-from toolkit.hsi.examples import IGNORED, Pixels, channels_first
+from toolkit.hsi.examples import Pixels, channels_first
+from toolkit.hsi.heads import Loss
 from toolkit.hsi.reading import windows
 from toolkit.hsi.scene import Mask
 
@@ -73,12 +74,15 @@ class Unlabelled:
 
 
 def consistency_loss(
-    logits_BKHW: Tensor, targets_BHW: Tensor, settings: TransductiveConfig
+    logits_BKHW: Tensor,
+    targets_BHW: Tensor,
+    settings: TransductiveConfig,
+    labelled_loss: Loss = F.cross_entropy,
 ) -> Tensor:
-    """Cross-entropy of the labelled pixels, and that of the others to their own sure guesses."""
+    """Loss of the labelled pixels, and cross-entropy of the others to their own sure guesses."""
     mark = targets_BHW[:, 0, 0]
     labelled = mark >= 0
-    loss = F.cross_entropy(logits_BKHW[labelled], targets_BHW[labelled], ignore_index=IGNORED)
+    loss = labelled_loss(logits_BKHW[labelled], targets_BHW[labelled])
     with torch.no_grad():
         sure, guess = logits_BKHW[mark == _WEAK].softmax(1).max(1)
     each = F.cross_entropy(logits_BKHW[mark == _STRONG], guess, reduction="none")

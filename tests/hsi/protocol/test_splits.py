@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from scipy.io import loadmat
 
 from toolkit.core.errors import ConfigError, DataError, RunError
+from toolkit.hsi import synthetic
+from toolkit.hsi.config import SplitConfig
+from toolkit.hsi.network_config import NetworkConfig
 from toolkit.hsi.protocol.leak import prove
+from toolkit.hsi.protocol.partition import split_of
 from toolkit.hsi.protocol.splits import (
     Split,
     disjoint_split,
@@ -454,3 +458,21 @@ def test_the_published_split_of_pavia_university_is_proved_and_shares_patches(re
     assert leak["train_test_pixels"] == 0
     assert leak["test_pixels_in_train_patches"] <= leak["test_patches_sharing_pixels"]
     assert leak["test_patches_sharing_pixels"] > 0
+
+
+def test_given_pixels_without_data_are_neither_learnt_from_nor_judged(tmp_path, caplog):
+    scene = synthetic.scene(8, 8, 5, 2, seed=0)
+    valid = np.ones((8, 8), bool)
+    valid[0] = False
+    maps = {"train": np.zeros((8, 8), np.uint8), "test": np.zeros((8, 8), np.uint8)}
+    maps["train"][:2, :2], maps["train"][:2, 2:4] = 1, 2
+    maps["test"][0, 6], maps["test"][5, 4:6], maps["test"][5, 6:] = 1, 1, 2
+    for name, found in maps.items():
+        np.save(tmp_path / f"{name}.npy", found)
+    paths = {f"{name}_map": tmp_path / f"{name}.npy" for name in maps}
+    chosen = SplitConfig(kind="given", **paths)
+    with caplog.at_level("WARNING"):
+        split = split_of(replace(scene, valid=valid), chosen, NetworkConfig(name="hu2015"), 0)
+    assert (np.count_nonzero(split.train), np.count_nonzero(split.test)) == (4, 4)
+    assert not split.train[0].any() and not split.test[0].any()
+    assert "4 pixels of the given maps are without data" in caplog.text

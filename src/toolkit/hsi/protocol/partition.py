@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from toolkit.core import rng
@@ -10,6 +12,8 @@ from toolkit.hsi.config import SplitConfig
 from toolkit.hsi.network_config import NetworkConfig, patch_of
 from toolkit.hsi.protocol.splits import Split, disjoint_split, given_split, random_split
 from toolkit.hsi.scene import Labels, Scene
+
+_log = logging.getLogger(__name__)
 
 
 def split_of(scene: Scene, config: SplitConfig, network: NetworkConfig, seed: int) -> Split:
@@ -50,5 +54,15 @@ def _given(scene: Scene, config: SplitConfig) -> tuple[Labels, Labels]:
     from toolkit.hsi.formats.label_files import read_as
 
     assert config.train_map is not None and config.test_map is not None
-    train, test = (read_as(path, scene) for path in (config.train_map, config.test_map))
-    return np.asarray(train, np.int32), np.asarray(test, np.int32)
+    maps = (config.train_map, config.test_map)
+    train, test = (_with_data(np.asarray(read_as(path, scene), np.int32), scene) for path in maps)
+    return train, test
+
+
+def _with_data(labels: Labels, scene: Scene) -> Labels:
+    """Labels (rows, columns) without those of pixels that have no data."""
+    if scene.valid is None:
+        return labels
+    if lost := int(np.count_nonzero(labels[~scene.valid])):
+        _log.warning("%d pixels of the given maps are without data: left out", lost)
+    return np.where(scene.valid, labels, 0).astype(np.int32)
