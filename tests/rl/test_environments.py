@@ -12,7 +12,9 @@ from gymnasium.envs.registration import register, registry
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 
 from toolkit.core.errors import ConfigError, DivergedError, UnavailableError
+from toolkit.rl import evaluation
 from toolkit.rl.environments import Environments, Spaces, make, spaces_of
+from toolkit.rl.evaluation import Rollout
 
 
 class Corridor(gymnasium.Env):
@@ -294,3 +296,48 @@ def test_nan_action_stops_before_the_environment_takes_it_for_zero():
     with pytest.raises(DivergedError, match=r"was given the action .*nan") as caught:
         environments.step(actions)
     assert caught.value.where == "environment 1, step 1 of its episode"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scaled_actions_stay_inside_the_box_of_any_precision(dtype):
+    low, high = np.array([-0.1, -0.3, -1e-3]), np.array([0.1, 0.7, 2.3])
+    box = Box(low.astype(dtype), high.astype(dtype), dtype=dtype)
+    spaces = spaces_of(Corridor(action_space=box))
+    for actions in (np.full((1, 3), -1.0), np.full((1, 3), 1.0), np.full((1, 3), 7.0)):
+        assert box.contains(spaces.scaled(actions)[0])
+    np.testing.assert_allclose(spaces.high, high, rtol=1e-6)
+
+
+def test_the_largest_number_there_is_is_no_bound():
+    most = np.finfo(np.float32).max
+    spaces = spaces_of(Corridor(action_space=Box(-most, most, (1,), np.float32)))
+    assert (spaces.low, spaces.high) == (-1, 1)
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (1, 2), (3,)])
+def test_an_observation_of_another_shape_than_its_space_is_the_environments_fault(
+    shape, monkeypatch
+):
+    monkeypatch.setattr(Corridor, "step", lambda *_: (np.zeros(shape), 0.0, False, False, {}))
+    environments = Environments("Corridor-v0", {}, 1, 0)
+    with pytest.raises(ConfigError, match="its space has"):
+        environments.step(np.zeros((1, 1)))
+    one = Rollout(Corridor(), 0, "here")
+    with pytest.raises(ConfigError, match="its space has"):
+        one.step(np.zeros(1))
+
+
+def test_a_reward_that_is_no_number_is_the_environments_fault(monkeypatch):
+    monkeypatch.setattr(Corridor, "step", lambda *_: (np.zeros(2), None, False, False, {}))
+    with pytest.raises(ConfigError, match="failed in its step"):
+        Environments("Corridor-v0", {}, 1, 0).step(np.zeros((1, 1)))
+
+
+def test_a_long_time_limit_is_not_cut_short(monkeypatch):
+    monkeypatch.setattr(evaluation, "LONGEST", 3)
+    for limit, expected in ((None, 3), (9, 9)):
+        env = make("Corridor-v0", {} if limit is None else {"max_episode_steps": limit})
+        one = Rollout(env, 0, "here")
+        while one.goes_on:
+            one.step(np.zeros(1))
+        assert one.length == expected

@@ -158,6 +158,11 @@ class RlRunConfig(RunConfig):
         if spread.kind == "adaptive" and not spread.floor <= spread.std <= spread.ceiling:
             range_ = f"dispersion.floor = {spread.floor} and ceiling = {spread.ceiling}"
             raise ValueError(f"dispersion.std = {spread.std} is not between {range_}")
+        widths = self.twin_q.critic_hidden
+        if self.twin_q.critic == "simba" and len(set(widths)) > 1:
+            raise ValueError(
+                f"twin_q.critic_hidden = {list(widths)}: blocks of simba are of one width"
+            )
         if self.replay.capacity < max(self.environments, self.acer.trajectory + 1):
             raise ValueError(f"replay.capacity = {self.replay.capacity} holds no trajectory")
         return self

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from toolkit.core.errors import ConfigError, ToolkitError, UnavailableError, closest
 
 Env = gymnasium.Env[Any, Any]
+_UNBOUNDED = 1e30  # some write the largest number there is for no bound
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ def _registered(env_id: str) -> EnvSpec:
 
 
 @contextmanager
-def blaming(env: Env, doing: Literal["reset", "step"]) -> Iterator[None]:
+def blaming(env: Env, doing: Literal["reset", "step", "render"]) -> Iterator[None]:
     """Turn whatever an environment raises into a ConfigError that says whose fault it is."""
     try:
         yield
@@ -121,6 +122,20 @@ def blaming(env: Env, doing: Literal["reset", "step"]) -> Iterator[None]:
         what = f"{name!r} failed in its {doing}: {error} ({type(error).__name__})"
         hint = "toolkit --debug shows where; the last checkpoint is kept"
         raise ConfigError(what, where="env", hint=hint) from error
+
+
+def observed(env: Env, observation: Any) -> NDArray[Any]:
+    """An observation (d,) as numbers.
+
+    Raises:
+        ConfigError: it is not of the shape that the environment's space has.
+    """
+    values, expected = np.asarray(observation), env.observation_space.shape
+    if values.shape != expected:
+        name = env.spec.id if env.spec else str(env)
+        what = f"{name!r} gave an observation of shape {values.shape}; its space has {expected}"
+        raise ConfigError(what, where="env", hint="correct the environment or its space")
+    return values
 
 
 def _load(spec: EnvSpec) -> None:
@@ -181,12 +196,20 @@ def _is_vector(box: gymnasium.spaces.Box) -> bool:
 
 
 def _bounds(box: gymnasium.spaces.Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    low, high = box.low.astype(np.float32), box.high.astype(np.float32)
-    floor, ceiling = np.isfinite(low), np.isfinite(high)
+    floor, ceiling = (np.abs(bound) < _UNBOUNDED for bound in (box.low, box.high))
+    low, high = _rounded(box.low, np.inf), _rounded(box.high, -np.inf)
     return (
         np.where(floor, low, np.where(ceiling, high - 2, -1)).astype(np.float32),
         np.where(ceiling, high, np.where(floor, low + 2, 1)).astype(np.float32),
     )
+
+
+def _rounded(bounds: NDArray[Any], inwards: float) -> NDArray[np.float32]:
+    """Bounds in single precision, never outside the box: it would refuse its own ends."""
+    with np.errstate(over="ignore"):
+        rounded = bounds.astype(np.float32)
+    outside = (rounded < bounds) if inwards > 0 else (rounded > bounds)
+    return np.where(outside, np.nextafter(rounded, np.float32(inwards)), rounded)
 
 
 def _unsupported(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from toolkit.core import rng
 from toolkit.core.errors import DivergedError, RunError
-from toolkit.rl.environment_making import Env, Spaces, blaming, make, spaces_of
+from toolkit.rl.environment_making import Env, Spaces, blaming, make, observed, spaces_of
 from toolkit.rl.environment_state import Episode, recorder
 
 __all__ = ["Env", "Environments", "Finished", "Spaces", "Step", "make", "spaces_of"]
@@ -66,7 +66,8 @@ class Environments:
         self._recorders[i].begins(seed)
         with blaming(self._envs[i], "reset"):
             observation, _ = self._envs[i].reset(seed=seed)
-        episode = Episode(np.array(observation, np.float32))
+            seen = np.array(observed(self._envs[i], observation), np.float32)
+        episode = Episode(seen)
         self._check(i, episode, 0.0)
         return episode
 
@@ -99,12 +100,13 @@ class Environments:
             raise self._diverged(i, episode.length + 1, "was given the action", action, hint)
         self._recorders[i].acts(action)
         with blaming(self._envs[i], "step"):
-            observation, reward, terminated, truncated, _ = self._envs[i].step(action)
-        episode.observation = np.array(observation, np.float32)
+            observation, given, terminated, truncated, _ = self._envs[i].step(action)
+            episode.observation = np.array(observed(self._envs[i], observation), np.float32)
+            reward = float(given)
         episode.length += 1
-        episode.total += float(reward)
-        self._check(i, episode, float(reward))
-        return float(reward), bool(terminated), bool(truncated)
+        episode.total += reward
+        self._check(i, episode, reward)
+        return reward, bool(terminated), bool(truncated)
 
     def _end(self, i: int, step: Step) -> Finished:
         ended = self._episodes[i]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from toolkit.core import rng, statistics
 from toolkit.core.errors import DivergedError
 from toolkit.rl import environments
-from toolkit.rl.environment_making import blaming
+from toolkit.rl.environment_making import blaming, observed
 
 Floats = NDArray[np.float64]
 Act = Callable[[NDArray[Any]], NDArray[Any]]  # observations (N, d) to actions (N, a), own units
@@ -101,8 +102,10 @@ class Rollout:
         self.total, self.length = 0.0, 0
         self.goes_on, self.terminated = True, False
         with blaming(env, "reset"):
-            observation, _ = env.reset(seed=seed)
-        self.observation = self._finite("observation", np.asarray(observation))
+            seen = observed(env, env.reset(seed=seed)[0])
+        self.observation = self._finite("observation", seen)
+        has_limit = env.spec is not None and env.spec.max_episode_steps is not None
+        self._longest = math.inf if has_limit else LONGEST
 
     def step(self, action: NDArray[Any]) -> None:
         """Act once, in the environment's units.
@@ -112,12 +115,13 @@ class Rollout:
         """
         self._finite("action", action)
         with blaming(self._env, "step"):
-            observation, reward, terminated, truncated, _ = self._env.step(action)
+            observation, given, terminated, truncated, _ = self._env.step(action)
+            seen, reward = observed(self._env, observation), float(given)
         self.length += 1
-        self.observation = self._finite("observation", np.asarray(observation))
+        self.observation = self._finite("observation", seen)
         self.total += float(self._finite("reward", np.asarray(reward)))
         self.terminated = bool(terminated)
-        self.goes_on = not (terminated or truncated or self.length >= LONGEST)
+        self.goes_on = not (terminated or truncated or self.length >= self._longest)
 
     def _finite(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
         if not np.isfinite(values).all():

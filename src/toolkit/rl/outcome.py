@@ -89,7 +89,7 @@ def _notes(task: Interaction, lengths: Sequence[int]) -> list[str]:
         f"--episodes {config.final_episodes}; return_last10: the last ten training episodes, with "
         "exploration"
     ]
-    if evaluation.LONGEST in lengths:
+    if task.environments.spaces.time_limit is None and evaluation.LONGEST in lengths:
         notes.append(f"episodes that did not end were cut after {evaluation.LONGEST} steps")
     if not task.updates:
         notes.append(f"nothing was learnt: learning_starts = {config.learning_starts}")

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from toolkit.core import plots
 from toolkit.core.errors import ConfigError, ToolkitError, UnavailableError, closest
 from toolkit.rl import environments, offscreen, video
+from toolkit.rl.environment_making import blaming
 from toolkit.rl.evaluation import Act, Rollout
 from toolkit.rl.video import Frame
 
@@ -169,7 +170,8 @@ class _Show:
         return [self._kept[round(i)] for i in chosen]
 
     def _frame(self) -> Frame:
-        picture = self._env.render()
+        with blaming(self._env, "render"):
+            picture = self._env.render()
         if not isinstance(picture, np.ndarray):
             raise UnavailableError("the environment draws no pictures", where=self._name)
         frame = _fitted(picture, self._size)

@@ -127,6 +127,18 @@ def test_a_setting_that_one_run_leaves_out_is_called_none(made: Making, compared
     assert presets == ["acerax updates_growth=0.1", "acerax updates_growth=none"]
 
 
+def test_a_run_from_before_a_setting_existed_is_of_the_same_preset(
+    made: Making, compared: Any
+) -> None:
+    before, now = made([1.0]), made([1.0], seed=1)
+    path = before.path / "config.toml"
+    text = path.read_text()
+    path.write_text(text.replace("policy_share = 1.0\n", ""))
+    assert path.read_text() != text and "policy_share = 1.0\n" in (now.path / path.name).read_text()
+    made([1.0], seed=2, monitor="evaluation/return")
+    assert names(compared()) == [("Hopper-v5", "acerax", 3)]
+
+
 def test_arguments_of_an_environment_tell_it_from_others(made: Making, compared: Any) -> None:
     made([1.0], "Ant-v5")
     made([1.0], "Ant-v5", seed=1, env_args={"contact_cost_weight": 0})

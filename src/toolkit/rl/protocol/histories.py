@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core import report
-from toolkit.core.errors import RunError, ToolkitError
+from toolkit.core.errors import ConfigError, RunError, ToolkitError
 from toolkit.core.run import Run
+from toolkit.rl.config import RlRunConfig
 
 Axis = Literal["steps", "time"]
 Floats = NDArray[np.float64]
@@ -23,7 +24,7 @@ _COLUMN: Mapping[Axis, str] = {"steps": "step", "time": "time_s"}
 _INCIDENTAL = {
     *("seed", "steps", "schedule_steps", "device", "threads", "data_dir", "tensorboard"),
     *("evaluate_every", "episodes", "final_episodes", "checkpoint_every_s", "keep_checkpoints"),
-    *("label", "env", "replay.memory_map"),
+    *("label", "env", "replay.memory_map", "monitor", "monitor_mode", "patience"),
 }
 
 
@@ -106,7 +107,7 @@ def read(found: Iterable[Run], warn: Callable[[str], None]) -> list[History]:
 def _history(run: Run) -> History:
     if (run.app, run.verb) != ("rl", "run"):
         raise RunError(f"it is a run of {run.app} {run.verb}, not of rl run", where=str(run.path))
-    settings = run.settings
+    settings = _settings(run)
     lacking = {"env", "label", "seed"} - settings.keys()
     if lacking:
         raise RunError(f"its config.toml has no {min(lacking)}", where=str(run.path))
@@ -116,6 +117,14 @@ def _history(run: Run) -> History:
     told, last = (run.result or {}).get("steps_per_s"), lines[-1]
     measured = last["step"] / last["time_s"] if last["time_s"] > 0 else None
     return History(run.path, settings, lines, measured if told is None else float(told))
+
+
+def _settings(run: Run) -> Mapping[str, Any]:
+    """With the defaults of what an older version did not write; else as they stand in the file."""
+    try:
+        return run.config(RlRunConfig).model_dump(mode="json", exclude_none=True)
+    except ConfigError:
+        return run.settings
 
 
 def _has(line: Mapping[str, Any], *keys: str) -> bool:
