@@ -15,6 +15,7 @@ from scipy.io import loadmat
 from toolkit.core.errors import ConfigError, DataError, RunError
 from toolkit.hsi import synthetic
 from toolkit.hsi.config import SplitConfig
+from toolkit.hsi.formats.label_files import read_as
 from toolkit.hsi.network_config import NetworkConfig
 from toolkit.hsi.protocol.leak import prove
 from toolkit.hsi.protocol.partition import split_of
@@ -476,3 +477,15 @@ def test_given_pixels_without_data_are_neither_learnt_from_nor_judged(tmp_path, 
     assert (np.count_nonzero(split.train), np.count_nonzero(split.test)) == (4, 4)
     assert not split.train[0].any() and not split.test[0].any()
     assert "4 pixels of the given maps are without data" in caplog.text
+
+
+def test_lists_of_names_are_read_by_their_names_or_not_at_all(tmp_path):
+    scene = replace(synthetic.scene(8, 8, 5, 3, seed=0), classes=("corn", "grass", "water"))
+    path = tmp_path / "test.csv"
+    path.write_text("row,column,class\n0,0,water\n1,1,corn\n")
+    found = read_as(path, scene)
+    assert (found[0, 0], found[1, 1]) == (3, 1)
+    path.write_text("row,column,class\n0,0,water\n1,1,Corn\n")
+    with pytest.raises(DataError, match="class 'Corn' of") as caught:
+        read_as(path, scene)
+    assert "corn" in caught.value.hint

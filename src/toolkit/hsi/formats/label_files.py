@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.core.errors import DataError
+from toolkit.core.errors import DataError, closest
 from toolkit.hsi.formats import label_lists, raster_files
 from toolkit.hsi.formats.raster import Raster, listed
 from toolkit.hsi.scene import Labels, Scene
@@ -75,19 +75,30 @@ def read(path: Path, cube_shape: Sequence[int], variable: str | None = None) -> 
 def read_as(path: Path, scene: Scene, variable: str | None = None) -> Labels:
     """Read a label file in the classes of ``scene``: (rows, columns), 0 = unlabelled, 1 … K.
 
-    Classes are told by name where the file names all of them as the scene does, else by id.
+    Classes are told by name where the file names all of them as the scene does, else by id; in a
+    list of names by name alone, for its ids are of the alphabet.
 
     Raises:
         DataError: as :func:`read`; or a class that the scene does not have.
     """
     named = dict(zip(scene.class_ids, scene.classes))
-    labels = matched(read(path, scene.cube.shape, variable), named)
+    found = read(path, scene.cube.shape, variable)
+    if path.suffix.lower() == ".csv":
+        _check_names(found.names.values(), scene, path)
+    labels = matched(found, named)
     unknown = sorted(set(labels.present().tolist()) - set(named))
     if unknown:
         known = ", ".join(f"{number} {name}" for number, name in named.items())
         what = f"class ids {listed(unknown)} of {path.name} are none of scene {scene.name}"
         raise DataError(what, where=str(path), hint=f"its classes are {known}")
     return _translated(labels.ids, {number: k for k, number in enumerate(scene.class_ids, 1)})
+
+
+def _check_names(names: Iterable[str], scene: Scene, path: Path) -> None:
+    for name in names:
+        if name not in scene.classes:
+            what = f"class {name!r} of {path.name} is none of scene {scene.name}"
+            raise DataError(what, where=str(path), hint=closest(name, scene.classes))
 
 
 def matched(labels: LabelMap, named: Mapping[int, str]) -> LabelMap:
