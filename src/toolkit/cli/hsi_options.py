@@ -112,14 +112,14 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _network(options: Mapping[str, Any]) -> str:
     """The network that --set or --config names: its recipe comes with it."""
-    from toolkit.core.config import read_toml
+    from toolkit.core.config import merged, parse_set, read_toml
 
-    keys = [text.partition("=")[::2] for text in options.get("sets", ())]
-    named = [value.strip().strip("\"'") for key, value in keys if key.strip() == "network.name"]
-    if named:
-        return str(named[-1])
     file = options.get("config_file")
-    return str((read_toml(file) if file else {}).get("network", {}).get("name", "residual"))
+    given = read_toml(file) if file else {}
+    for text in options.get("sets", ()):
+        given = merged(given, parse_set(text))
+    network = given.get("network")  # what is no table the settings refuse
+    return str(network.get("name", "residual")) if isinstance(network, dict) else "residual"
 
 
 def _trunk(source: str, runs_dir: Path) -> dict[str, Any]:

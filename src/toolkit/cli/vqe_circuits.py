@@ -20,11 +20,7 @@ _out = click.Path(path_type=Path)
 @click.command()
 @click.argument("source", metavar="RUN|MODEL|FILE")
 @molecule_options
-@click.option(
-    "--shots",
-    type=click.IntRange(1),
-    help="Also estimate from so many shots a group.",
-)
+@click.option("--shots", type=click.IntRange(1), help="Also estimate from so many shots a group.")
 @click.option("--p1", type=click.FloatRange(0, 1), help="Depolarising after one-qubit gates.")
 @click.option("--p2", type=click.FloatRange(0, 1), help="Depolarising after CNOTs.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the shots.")
