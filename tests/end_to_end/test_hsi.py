@@ -213,6 +213,17 @@ def test_a_map_without_labels_holds_what_its_run_learnt_from(scene: Path, tmp_pa
     assert hashlib.sha256(classes.tobytes()).hexdigest() == run["map_sha256"]
 
 
+def test_other_labels_leave_the_map_of_the_run_as_it_is(scene: Path, tmp_path: Path) -> None:
+    words = ("--scene", scene, "--labels", truth(scene), "--per-class", 5, *SMALL)
+    few = ("--set", "steps=5", "--set", "regularise=3", "--runs-dir", tmp_path)
+    run = answer("hsi", "train", *words, *few)
+    np.save(tmp_path / "gt.npy", np.eye(40, 30, dtype=np.int32))
+    out = ("--labels", tmp_path / "gt.npy", "--out", tmp_path / "maps", "--format", "npy")
+    answer("hsi", "map", run["run"], scene, *out)
+    classes = np.load(tmp_path / "maps" / "classes.npy").astype("<i2") - 1
+    assert hashlib.sha256(classes.tobytes()).hexdigest() == run["map_sha256"]
+
+
 def test_another_truth_of_a_namesake_never_reaches_the_map(scene: Path, tmp_path: Path) -> None:
     words = ("--scene", scene, "--labels", truth(scene), "--per-class", 5, *SMALL)
     few = ("--set", "steps=5", "--set", "regularise=3", "--runs-dir", tmp_path)
@@ -334,7 +345,70 @@ def test_a_damaged_configuration_is_no_usage_error(classifier: Path, tmp_path: P
 def test_a_disjoint_split_shares_nothing(scene: Path, trunk: Path, tmp_path: Path) -> None:
     words = ("--labels", truth(scene), "--per-class", 3, "--split", "disjoint")
     result = answer("hsi", "finetune", trunk, *words, "--set", "steps=5", "--runs-dir", tmp_path)
+    assert result["leak"].pop("test_pixels_seen_in_pretraining") == result["n_test"]
     assert set(result["leak"].values()) == {0}
+
+
+def test_an_inductive_trunk_has_seen_no_test_pixel_of_its_own_split_alone(
+    scene: Path, tmp_path: Path
+) -> None:
+    words = ("--labels", truth(scene), "--set", "steps=5", "--runs-dir", tmp_path)
+    blocks = ("--set", "inductive.kind='disjoint'", "--set", "inductive.draw=3")
+    own = answer("hsi", "pretrain", "--scene", scene, *SMALL, *words, *blocks)["run"]
+    split = ("--split", "disjoint", "--per-class", 3)
+    seen = {}
+    for draw in (3, 4, 5, 6):
+        found = answer("hsi", "finetune", own, *words, *split, "--draw", draw)
+        seen[draw] = found["leak"]["test_pixels_seen_in_pretraining"]
+        assert answer("hsi", "evaluate", found["run"])["leak"] == found["leak"]
+    assert seen.pop(3) == 0 < max(seen.values())
+
+
+def test_a_trunk_of_another_scene_has_seen_nothing_and_brings_none_of_its_files(
+    trunk: Path, scene: Path, tmp_path: Path
+) -> None:
+    words = ("--rows", 30, "--columns", 30, "--bands", 20, "--classes", 3, "--seed", 2)
+    call("data", "synthesize", "hsi", tmp_path / "b", *words)
+    other = tmp_path / "b" / scene.name
+    few = ("--set", "steps=5", "--runs-dir", tmp_path)
+    first = ("--scene", scene, "--labels", truth(scene), "--set", "classes=[1,2]", *SMALL)
+    own = answer("hsi", "pretrain", *first, *few)["run"]
+    for way in (("--scene", other), ("--set", f"scene='{other}'")):
+        refused(3, "hsi", "finetune", own, *way, *few, says=("no labels",))
+        found = answer("hsi", "finetune", own, *way, "--labels", truth(other), *few)
+        assert len(found["classes"]) == 3
+        assert found["leak"]["test_pixels_seen_in_pretraining"] == 0
+
+
+def test_all_of_five_labelled_pixels_a_class_are_learnt_from(
+    trunk: Path, scene: Path, tmp_path: Path
+) -> None:
+    from toolkit.hsi import scenes
+
+    known = scenes.load(str(scene), labels=truth(scene))
+    assert known.labels is not None
+    five = [p for k in range(1, 5) for p in np.argwhere(known.labels == k)[:5]]
+    rows = [f"{r},{c},{known.classes[known.labels[r, c] - 1]}" for r, c in five]
+    table = tmp_path / "pixels.csv"
+    table.write_text("\n".join(["row,column,class", *rows]) + "\n")
+    words = ("hsi", "finetune", trunk, "--labels", table, "--runs-dir", tmp_path)
+    halved = answer(*words, "--per-class", 5, "--set", "steps=5")
+    assert halved["n_train"] == 8 and any("--split all" in note for note in halved["notes"])
+    found = answer(*words, "--split", "all", "--set", "steps=60", "--set", "regularise=3")
+    assert (found["n_train"], found["n_test"], found["oa"], found["judged_on"]) == (
+        *(20, 0, None),
+        None,
+    )
+    assert any("none is left" in note for note in found["notes"])
+    assert not (Path(found["run"]) / "figures" / "confusion.png").exists()
+    assert "oa" not in call("hsi", "evaluate", found["run"]).stdout.splitlines()[1]
+    out = ("--out", tmp_path / "maps", "--format", "npy")
+    answer("hsi", "map", found["run"], scene, *out)
+    classes = np.load(tmp_path / "maps" / "classes.npy")
+    assert all(classes[tuple(p)] == known.class_ids[known.labels[tuple(p)] - 1] for p in five)
+    part = answer(*words, "--split", "all", "--set", "split.validation=0.4", "--set", "steps=5")
+    assert (part["n_train"], part["n_test"], part["judged_on"]) == (12, 8, "validation")
+    refused(2, *words, "--split", "all", "--per-class", 5, says=("--per-class decides nothing",))
 
 
 def test_labels_from_a_list_of_pixels(scene: Path, trunk: Path, tmp_path: Path) -> None:
@@ -364,6 +438,8 @@ def test_own_training_and_test_maps(scene: Path, trunk: Path, tmp_path: Path) ->
     result = answer("hsi", "finetune", trunk, *words)
     assert result["split"] == "given"
     assert result["n_train"] == int((left > 0).sum())
+    alone = answer("hsi", "finetune", trunk, *maps, "--set", "steps=5", "--runs-dir", tmp_path)
+    assert alone["split_sha256"] == result["split_sha256"]
     both = ("--train-map", tmp_path / "test.npy", "--test-map", tmp_path / "test.npy")
     refused(
         *(3, "hsi", "finetune", trunk, "--labels", truth(scene), *both),

@@ -6,6 +6,7 @@ import pytest
 from toolkit.core.errors import ConfigError
 from toolkit.hsi import synthetic
 from toolkit.hsi.denoising import denoised
+from toolkit.hsi.standardisation import filled
 
 
 def test_noise_goes_and_the_scene_stays():
@@ -25,3 +26,13 @@ def test_all_components_change_nothing():
 def test_a_rank_out_of_range_is_named(ranks):
     with pytest.raises(ConfigError, match="6 x 5 x 4"):
         denoised(np.ones((6, 5, 4)), ranks)
+
+
+def test_pixels_without_data_count_for_nothing():
+    cube = np.random.default_rng(0).normal(50, 3, (12, 10, 6)) * np.arange(1, 7)
+    valid = np.ones((12, 10), bool)
+    valid[:5] = False
+    cube = filled(cube, valid)
+    found = denoised(cube, (7, 10, 6), valid)  # as many components as the rows that hold data
+    assert found[valid] == pytest.approx(cube[valid], rel=1e-4)
+    assert found[~valid] == pytest.approx(cube[~valid], rel=1e-4)

@@ -32,12 +32,14 @@ def test_a_large_offset_does_not_drown_the_deviation():
     assert statistics(cube).deviation == pytest.approx([1.0, 1.0], rel=0.1)
 
 
-def test_a_dead_band_has_deviation_one():
-    cube = np.ones((4, 4, 2))
-    cube[..., 1] = np.arange(16).reshape(4, 4)
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.0, 3000.0])
+def test_a_dead_band_stays_nothing_whatever_becomes_of_its_offset(value):
+    cube = np.full((37, 41, 2), value)
+    cube[..., 1] = np.arange(37 * 41).reshape(37, 41)
     found = statistics(cube)
-    assert found.deviation[0] == 1.0
-    assert found.deviation[1] == pytest.approx(np.arange(16).std())
+    for offset in (0.9 * value, value + 500):
+        assert abs((np.float32(offset) - found.mean[0]) / found.deviation[0]) < 1e-3
+    assert found.deviation[1] == pytest.approx(np.arange(37 * 41).std())
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])

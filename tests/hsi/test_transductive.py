@@ -30,6 +30,9 @@ def test_a_batch_is_labelled_then_weak_then_strong():
     spectra = {tuple(row) for row in scene.cube.reshape(-1, 5).astype(np.float32)}
     assert all(tuple(x.numpy()) in spectra for x in x_BCHW[6:10, :, 1, 1])
     assert not x_BCHW[6:10].equal(x_BCHW[10:])
+    rows = (x_BCHW[start : start + 4].diff(dim=2) for start in (6, 10))
+    weak, strong = (row.flatten(1) for row in rows)  # unturned, as flips are off: much alike
+    assert min(np.corrcoef(a, b)[0, 1] for a, b in zip(weak, strong)) > 0.3
     (plain,), _ = Unlabelled(own, 4).batch(np.arange(6), None)
     assert plain.shape == (6, 5, 3, 3)
 

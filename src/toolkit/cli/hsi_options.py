@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from toolkit.cli.options import IntRanges, apply_options
+from toolkit.core.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, resolve_path=True)
@@ -75,8 +76,9 @@ def split_options(function: F) -> F:
     options = [
         click.option(
             "--split",
-            type=click.Choice(["random", "disjoint", "given"]),
-            help="random: neighbours leak; disjoint: blocks apart [default: random].",
+            type=click.Choice(["random", "disjoint", "given", "all"]),
+            help="random: neighbours leak; disjoint: blocks apart; given: two maps; all: every "
+            "labelled pixel is learnt from, none tested [default: random].",
         ),
         click.option(
             "--per-class", type=click.IntRange(1), help="Training pixels a class [default: 15]."
@@ -103,28 +105,46 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
             nested.setdefault(group, {})[name] = value
     if "train_map" in nested.get("split", {}):
         nested["split"].setdefault("kind", "given")
+    _check_drawn(nested.get("split", {}))
+    given = _given(rest)
     if (source := rest.pop("source", None)) is not None:
-        return {**rest, **nested, **_trunk(source, rest["runs_dir"])}
-    network = nested.get("network", {}).get("name") or _network(rest)
+        scene = rest.get("scene") or given.get("scene")
+        return {**rest, **nested, **_trunk(source, rest["runs_dir"], scene)}
+    network = nested.get("network", {}).get("name") or _network(given)
     stage: Stage = "pretrain" if verb == "pretrain" else "train"
     return {**rest, **nested, "base": recipe(network, stage)}
 
 
-def _network(options: Mapping[str, Any]) -> str:
-    """The network that --set or --config names: its recipe comes with it."""
+def _check_drawn(split: Mapping[str, Any]) -> None:
+    """Refuse an option that decides nothing in this split."""
+    kind = split.get("kind", "random")
+    for option in ("per_class", "draw"):
+        if kind in ("all", "given") and option in split:
+            name = "--" + option.replace("_", "-")
+            what = f"{name} decides nothing in --split {kind}, where no pixel is drawn"
+            raise ConfigError(what, where=name, hint="leave it away, or --split random")
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of --config and --set."""
     from toolkit.core.config import merged, parse_set, read_toml
 
     file = options.get("config_file")
     given = read_toml(file) if file else {}
     for text in options.get("sets", ()):
         given = merged(given, parse_set(text))
+    return given
+
+
+def _network(given: Mapping[str, Any]) -> str:
+    """The network that the settings name: its recipe comes with it."""
     network = given.get("network")  # what is no table the settings refuse
     return str(network.get("name", "residual")) if isinstance(network, dict) else "residual"
 
 
-def _trunk(source: str, runs_dir: Path) -> dict[str, Any]:
+def _trunk(source: str, runs_dir: Path, scene: str | None) -> dict[str, Any]:
     from toolkit.core.released import find
     from toolkit.hsi.config import pretrained
 
     path = find(source, "hsi", runs_dir).path.resolve()
-    return {"base": pretrained(path), "trunk": path}
+    return {"base": pretrained(path, scene), "trunk": path}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,25 @@ def study(scene: Scene, config: HsiTrainConfig) -> Study:
     """
     split = split_of(scene, config.split, config.network, config.seed)
     leak = prove(split, patch_of(config.network))
+    if isinstance(config, HsiFinetuneConfig) and (config.trunk / stored.ABOUT).exists():
+        leak["test_pixels_seen_in_pretraining"] = _seen(config.trunk, scene, split)
     return Study(scene, split, *learnt_part(split, config), leak)
+
+
+def _seen(trunk: Path, scene: Scene, split: Split) -> int:
+    """Test pixels whose spectra, not labels, the pre-training of ``trunk`` learnt from."""
+    if (trunk / "data.json").exists():
+        elsewhere = bool(Run(trunk).changed_data(scene.cube_facts))
+    else:  # a released one
+        elsewhere = stored.read_about(trunk).scene != scene.name
+    if elsewhere:
+        return 0
+    seen = np.ones(scene.shape, bool) if scene.valid is None else scene.valid
+    if (trunk / "split.npz").exists():  # inductive
+        area = Split.load(trunk / "split.npz").train_area
+        assert area is not None
+        seen = area
+    return int(np.count_nonzero(split.test[seen]))
 
 
 def learnt_part(split: Split, config: HsiTrainConfig) -> tuple[Labels, Labels]:
@@ -133,7 +152,8 @@ def _finish(model: nn.Module, run: Run, chosen: Study, config: HsiTrainConfig) -
     stored.save_model(run.path, model, chosen.scene, chosen.scene.classes)
     found, result = judge(model, chosen, config)
     draw_map(run.figures / "map.png", chosen.scene, found.map.classes, found.map.confidence)
-    draw_confusion(run, result["confusion"], chosen.scene.classes)
+    if result["n_test"]:
+        draw_confusion(run, result["confusion"], chosen.scene.classes)
     draw_learning(run, "train/loss", "train_accuracy")
     return result
 
@@ -144,14 +164,15 @@ def judge(
     """The class map of the scene, and how right it is on the pixels that are judged."""
     scene, split = chosen.scene, chosen.split
     found = evaluation.classify(model, scene, config, chosen.train)
+    is_judged = bool(chosen.judged.any())
     return found, {
-        "title": f"{_how(config)} on {scene.name}, {_named(config)} split",
-        "headline": ["oa", "aa", "kappa", "n_train", "n_test"],
+        "title": f"{_how(config)} on {scene.name}, {_named(config)}",
+        "headline": [*(("oa", "aa", "kappa") if is_judged else ()), "n_train", "n_test"],
         **evaluation.scores(found, chosen.judged, scene.classes, chosen.train),
         "scene": scene.name,
         "network": config.network.name,
         "arm": "pre-trained" if isinstance(config, HsiFinetuneConfig) else "scratch",
-        "judged_on": "validation" if config.split.validation else "test",
+        "judged_on": ("validation" if config.split.validation else "test") if is_judged else None,
         **_settings(config, split),
         "leak": dict(chosen.leak),
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -167,7 +188,8 @@ def _how(config: HsiTrainConfig) -> str:
 
 
 def _named(config: HsiTrainConfig) -> str:
-    return "the user's own" if config.split.kind == "given" else config.split.kind
+    named = {"given": "the user's own split", "all": "every labelled pixel learnt from"}
+    return named.get(config.split.kind, f"{config.split.kind} split")
 
 
 def _settings(config: HsiTrainConfig, split: Split) -> dict[str, Any]:

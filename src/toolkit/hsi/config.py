@@ -89,10 +89,12 @@ class SceneConfig(SupervisedConfig):
 class SplitConfig(Config):
     """Which labelled pixels are learnt from and which are tested."""
 
-    kind: Literal["random", "disjoint", "given"] = Field(
-        "random", description="random leaks neighbours; disjoint is the one to quote"
+    kind: Literal["random", "disjoint", "given", "all"] = Field(
+        "random",
+        description="random leaks neighbours; disjoint is the one to quote; given: two maps; all: "
+        "every labelled pixel is learnt from, none tested",
     )
-    per_class: int = Field(15, ge=1, description="training pixels of each class")
+    per_class: int = Field(15, ge=1, description="training pixels of each class, where drawn")
     draw: int | None = Field(None, ge=0, description="seed of the split; the run's if unset")
     patch: int | None = Field(
         None, ge=1, description="largest patch that a disjoint split keeps apart; the network's"
@@ -173,18 +175,22 @@ CONFIGS: dict[str, type[SceneConfig]] = {
 DEFAULT_PRESETS: dict[str, str] = {}  # the defaults are ours; recipes.toml has the other networks'
 
 
-def pretrained(folder: Path) -> Layer:
+_OF_THE_FILES = ("scene", "labels", "variable", "labels_variable", "classes", "no_data")
+
+
+def pretrained(folder: Path, scene: str | None = None) -> Layer:
     """What a classifier on the pre-trained trunk in ``folder`` inherits of its settings.
+
+    On another ``scene`` than the trunk's, how that one's files are read is not among them.
 
     Raises:
         RunError: no pre-training is there.
     """
     config = load(HsiPretrainConfig, file=folder / "config.toml")
-    kept = (
-        *("scene", "labels", "variable", "labels_variable", "classes", "drop_bands", "no_data"),
-        *("denoise", "network", "data_dir"),
-    )
-    own = config.model_dump(mode="json", include=set(kept), exclude_none=True)
+    is_elsewhere = scene is not None and _placed(scene) != config.scene
+    kept = {"drop_bands", "denoise", "network", "data_dir"}
+    kept |= set() if is_elsewhere else {*_OF_THE_FILES}
+    own = config.model_dump(mode="json", include=kept, exclude_none=True)
     if config.drop_bands == "bad":  # those of its scene: on another one the same are left out
         own["drop_bands"] = list(read_about(folder).dropped)
     return str(folder), {**recipe(config.network.name, "finetune")[1], **own}

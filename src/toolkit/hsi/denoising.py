@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core.errors import ConfigError
-from toolkit.hsi.scene import Cube
+from toolkit.hsi.scene import Cube, Mask
 from toolkit.hsi.standardisation import statistics
 
 _ITERATIONS = 5  # of alternating least squares; more change little after the first
 
 
-def denoised(cube: Cube, ranks: tuple[int, int, int]) -> NDArray[np.float32]:
+def denoised(
+    cube: Cube, ranks: tuple[int, int, int], valid: Mask | None = None
+) -> NDArray[np.float32]:
     """The cube rebuilt from ``ranks`` components along rows, columns and bands.
 
     Bands are standardised for it, so that bright ones do not take all components. The whole cube is
@@ -26,6 +28,7 @@ def denoised(cube: Cube, ranks: tuple[int, int, int]) -> NDArray[np.float32]:
     Args:
         cube: (rows, columns, bands), finite.
         ranks: components along each axis, at most as many as it is long.
+        valid: (rows, columns) the pixels with data, whose mean the others hold; None = all.
 
     Raises:
         ConfigError: a rank is out of range.
@@ -39,7 +42,7 @@ def denoised(cube: Cube, ranks: tuple[int, int, int]) -> NDArray[np.float32]:
             where="denoise",
             hint="one number for rows, columns and bands each, from 1 to that many",
         )
-    mean, deviation = statistics(cube)
+    mean, deviation = statistics(cube, valid)
     standard = (np.asarray(cube, np.float64) - mean) / deviation
     parts = tucker(standard, rank=list(ranks), n_iter_max=_ITERATIONS, init="svd")
     rebuilt: NDArray[np.float32] = (tucker_to_tensor(parts) * deviation + mean).astype(np.float32)

@@ -44,6 +44,7 @@ class Scene:
         colours: RGB of each class in 0 … 255 where the files say; empty else.
         georeference: where it lies; None where the files do not say.
         facts: hashes of what was read, for a run's ``data.json``.
+        cube_facts: those of the cube alone.
         dropped: numbers, from 0, of the file's bands that the cube does not have.
         warnings: what must be known before a figure on this scene is quoted.
         notes: how the scene was read: bands dropped, ids with gaps.
@@ -58,6 +59,7 @@ class Scene:
     colours: tuple[tuple[int, int, int], ...] = ()
     georeference: Georeference | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    cube_facts: Mapping[str, Any] = field(default_factory=dict)
     dropped: tuple[int, ...] = ()
     valid: Mask | None = None
     warnings: tuple[str, ...] = ()

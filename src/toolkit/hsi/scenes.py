@@ -76,7 +76,7 @@ def load(
     if no_data is not None:
         source = replace(source, raster=replace(source.raster, no_data=no_data))
     read = _with_labels(_with_bands(source, drop_bands), source.labels)
-    return replace(read, facts=_facts(source))
+    return replace(read, facts=_facts(source), cube_facts=_facts(replace(source, labels=None)))
 
 
 def _source(scene: str, data_dir: Path | None, variable: str | None) -> _Source:
@@ -143,13 +143,7 @@ def _with_labels(scene: Scene, truth: LabelMap | None) -> Scene:
         truth = replace(truth, ids=np.where(scene.valid, truth.ids, 0))
     labels, ids, names = label_files.renumber(truth)
     read = replace(scene, labels=labels, classes=names, class_ids=ids)
-    counts = zip(ids, names, read.counts().tolist())
-    few = tuple(
-        f"class {number} ({name}) has {pixels} labelled pixel{'s' * (pixels > 1)}: "
-        "too few to train on and test"
-        for number, name, pixels in counts
-        if pixels < _FEW
-    )
+    few = _few(read)
     colours = tuple(truth.colours[number] for number in ids if number in truth.colours)
     gap = label_files.gaps(truth)
     return replace(
@@ -158,6 +152,15 @@ def _with_labels(scene: Scene, truth: LabelMap | None) -> Scene:
         warnings=scene.warnings + lost + few,
         notes=scene.notes + truth.notes + ((gap,) if gap else ()),
     )
+
+
+def _few(scene: Scene) -> tuple[str, ...]:
+    """A warning of classes that a drawn split can hardly divide."""
+    counts = zip(scene.class_ids, scene.classes, scene.counts().tolist())
+    few = [f"{number} ({name}): {pixels}" for number, name, pixels in counts if pixels < _FEW]
+    if not few:
+        return ()
+    return (f"classes of fewer than {_FEW} labelled pixels, few to divide: {', '.join(few)}",)
 
 
 def _lost(truth: LabelMap, valid: Mask) -> tuple[str, ...]:

@@ -10,10 +10,15 @@ from numpy.typing import NDArray
 from toolkit.hsi.scene import Cube, Mask
 
 _VALUES = 2**22  # of the cube at once
+_DEAD = 1e6  # deviation of a dead band, in its value: nothing that it ever holds is seen
 
 
 class Statistics(NamedTuple):
-    """Of each band (bands,), in the scene's own unit; a deviation is never 0."""
+    """Of each band (bands,), in the scene's own unit; a deviation is never 0.
+
+    That of a dead band, constant as far as single precision tells, is very large, so that the band
+    stays 0 where its offset is changed by augmentation, or is another one in another scene.
+    """
 
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
@@ -40,7 +45,9 @@ def statistics(cube: Cube, area: Mask | None = None) -> Statistics:
         mean += shift * len(part) / total
         count = total
     deviation = np.sqrt(squares / max(count, 1))
-    deviation[deviation == 0] = 1.0  # a dead band is only shifted
+    value = np.maximum(1.0, np.abs(mean))
+    dead = deviation <= np.finfo(np.float32).eps * np.abs(mean)
+    deviation = np.where(dead, _DEAD * value, deviation)
     return Statistics(mean.astype(np.float32), deviation.astype(np.float32))
 
 

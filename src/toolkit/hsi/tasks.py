@@ -19,7 +19,15 @@ from toolkit.core.errors import DataError
 from toolkit.core.progress import Progress
 from toolkit.core.run import Run
 from toolkit.core.supervised import Supervised
-from toolkit.hsi import classification, evaluation, pretraining, scenes, stored, synthetic
+from toolkit.hsi import (
+    classification,
+    evaluation,
+    known_scenes,
+    pretraining,
+    scenes,
+    stored,
+    synthetic,
+)
 from toolkit.hsi.config import HsiPretrainConfig, HsiTrainConfig, SceneConfig
 from toolkit.hsi.denoising import denoised
 from toolkit.hsi.maps.legend import Legend
@@ -79,8 +87,8 @@ def class_map(
 ) -> Mapped:
     """What the classifier in ``folder`` says of every pixel of ``scene``.
 
-    On the scene that it was trained on, told by its hashes, this is the map that its run was judged
-    by: regularisation holds the pixels that were learnt from.
+    On the scene that it was trained on, told by the hashes of its cube, this is the map that its
+    run was judged by: regularisation holds the pixels that were learnt from.
 
     Raises:
         RunError: no finished model is there, or it does not fit its settings.
@@ -112,7 +120,7 @@ def _other_bands(about: stored.About, scene: Scene) -> Iterator[str]:
 
 def _learnt_from(run: Run, scene: Scene, config: HsiTrainConfig) -> Labels | None:
     """The training pixels of ``run`` in the model's own classes, if ``scene`` is where they lie."""
-    if not scene.facts or run.changed_data(scene.facts):
+    if not scene.cube_facts or run.changed_data(scene.cube_facts):
         return None
     return classification.learnt_part(Split.load(run.path / "split.npz"), config)[0]
 
@@ -136,14 +144,18 @@ def export(folder: Path, config: HsiTrainConfig, path: Path) -> dict[str, Any]:
 
 
 def load(config: SceneConfig) -> Scene:
-    """The scene of ``config``.
+    """The scene of ``config``; given maps name the classes of a file that has no other labels.
 
     Raises:
         DataError: it is missing, damaged or unfit.
     """
+    labels = config.labels
+    is_bare = config.scene not in known_scenes.NAMES and config.labels_variable is None
+    if labels is None and is_bare and isinstance(config, HsiTrainConfig):
+        labels = config.split.train_map
     return _read(
         config.scene,
-        config.labels,
+        labels,
         config.data_dir,
         config.variable,
         config.labels_variable,
@@ -183,7 +195,8 @@ def _without_noise(scene: Scene, ranks: tuple[int, int, int] | None) -> Scene:
     if ranks is None:
         return scene
     note = f"noise was taken off the scene: {' x '.join(map(str, ranks))} components"
-    return replace(scene, cube=denoised(scene.cube, ranks), notes=(*scene.notes, note))
+    cube = denoised(scene.cube, ranks, scene.valid)
+    return replace(scene, cube=cube, notes=(*scene.notes, note))
 
 
 def tiny_step(config: HsiPretrainConfig) -> str:

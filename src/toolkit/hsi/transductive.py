@@ -54,7 +54,9 @@ class Unlabelled:
         own = self.labelled
         rows, columns = self._drawn(generator)
         weak = windows(own.cube, rows, columns, own.patch)
-        strong = turned(augment(weak, own.statistics, STRONG, generator), generator)
+        strong = augment(weak, own.statistics, STRONG, generator)
+        if own.augmentation.flips:
+            strong = turned(strong, generator)
         marks = torch.tensor([_WEAK] * self.count + [_STRONG] * self.count)[:, None, None]
         x_BCHW = torch.cat([x_BCHW, channels_first(weak), channels_first(strong)])
         return (x_BCHW,), torch.cat([targets, marks])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.core.errors import ConfigError
+from toolkit.core.errors import CheckFailedError, ConfigError
 from toolkit.core.progress import Silent
 from toolkit.hsi import synthetic
 from toolkit.hsi.config import HsiTrainConfig, SplitConfig
@@ -239,6 +239,8 @@ def test_the_figure_has_a_panel_for_each_network(tmp_path):
     [
         '{"arms": ["inductive"]}',
         '{"train": {"split": {"kind": "given", "train_map": "a", "test_map": "b"}}}',
+        '{"train": {"split": {"kind": "all"}}}',
+        '{"arms": ["inductive"], "train": {"classes": [1, 2], "split": {"kind": "disjoint"}}}',
     ],
 )
 def test_what_cannot_be_compared_is_refused(settings):
@@ -248,6 +250,14 @@ def test_what_cannot_be_compared_is_refused(settings):
 
     with pytest.raises(ConfigError):
         validate(CompareConfig, [("test", json.loads(settings))])
+
+
+def test_a_trunk_that_has_seen_what_is_tested_is_not_inductive():
+    clean, seen = ({"leak": {"test_pixels_seen_in_pretraining": n}} for n in (0, 7))
+    gains._check_inductive({Point("hu2015", "grid", 5): [seen]})
+    gains._check_inductive({Point("hu2015", "inductive", 5): [clean, {}]})
+    with pytest.raises(CheckFailedError, match="7 test pixels"):
+        gains._check_inductive({Point("hu2015", "inductive", 5): [clean, seen]})
 
 
 def test_all_networks_have_a_word():

@@ -20,11 +20,13 @@ from toolkit.hsi.network_config import NetworkConfig
 from toolkit.hsi.protocol.leak import prove
 from toolkit.hsi.protocol.partition import split_of
 from toolkit.hsi.protocol.splits import (
+    HALVED,
     Split,
     disjoint_split,
     given_split,
     random_split,
     validation_part,
+    whole_split,
 )
 
 INDIAN_PINES = [46, 1428, 830, 237, 483, 730, 28, 478, 20, 972, 2455, 593, 205, 1265, 386, 93]
@@ -90,7 +92,9 @@ def test_a_random_split_gives_what_was_asked_or_half_and_tests_the_rest(labels, 
     assert not ((split.train > 0) & (split.test > 0)).any()
     for part in (split.train, split.test):
         assert (part[part > 0] == labels[part > 0]).all()
-    assert len(split.notes) == 1 + (total < 2 * per_class).sum()
+    halved = (total < 2 * per_class).sum()
+    assert len(split.notes) == 1 + halved + (halved > 0)
+    assert (split.notes[-1] == HALVED) == (halved > 0)
 
 
 @steady
@@ -207,6 +211,7 @@ def test_classes_of_one_and_two_pixels_and_gaps_are_named():
         "oak is left out: 1 labelled pixels, to learn and to test takes two",
         "elm has 1 training pixels instead of 5: half of its 2 labelled pixels",
         "none is left out: 0 labelled pixels, to learn and to test takes two",
+        HALVED,
     )
 
 
@@ -301,6 +306,17 @@ def test_given_maps_are_taken_as_they_are_and_their_gaps_named():
         "trained but not tested: c",
     )
     assert prove(split, 15)["test_patches_sharing_pixels"] == 4
+
+
+def test_a_whole_split_learns_from_all_and_tests_none(tmp_path):
+    labels = patchy(3, 12, 9, side=2)
+    split = whole_split(labels, classes=("a", "b", "c", "d"))
+    assert (split.train == labels).all() and not split.test.any()
+    assert set(prove(split, 5).values()) == {0}
+    split.save(tmp_path / "split.npz")
+    assert Split.load(tmp_path / "split.npz").digest() == split.digest()
+    with pytest.raises(DataError, match="no pixel is labelled"):
+        whole_split(np.zeros((3, 3), np.int32))
 
 
 def test_given_maps_of_different_shapes_are_refused_with_both():

@@ -78,9 +78,23 @@ class CompareConfig(Config):
             )
         if "inductive" in self.arms and self.train.split.kind != "disjoint":
             raise ValueError("arm inductive needs a disjoint split: --split disjoint")
-        if self.train.split.kind == "given":
-            raise ValueError("one given split has no draws: use toolkit hsi train and finetune")
+        if self.train.split.kind in ("given", "all"):
+            kind = self.train.split.kind
+            raise ValueError(
+                f"split {kind} has no draws to compare: use toolkit hsi train and finetune"
+            )
+        if "inductive" in self.arms and (apart := self._told_apart()):
+            raise ValueError(
+                f"arm inductive: {apart} of pretrain and of train differ, so that what was "
+                "pre-trained on could be tested"
+            )
         return self
+
+    def _told_apart(self) -> str | None:
+        """The first setting by which pre-training and training see other labels."""
+        names = ("scene", "labels", "variable", "labels_variable", "classes", "no_data")
+        differing = (n for n in names if getattr(self.pretrain, n) != getattr(self.train, n))
+        return next(differing, None)
 
     @property
     def draw_numbers(self) -> range:

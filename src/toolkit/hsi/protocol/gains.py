@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.core import plots, rng, statistics
+from toolkit.core.errors import CheckFailedError
 from toolkit.core.files import read_json, write_json
 from toolkit.core.plots import Band
 from toolkit.hsi import tasks
@@ -33,11 +34,15 @@ def table(comparison: Comparison, rates: Mapping[str, float]) -> list[Row]:
     ``gain_mean`` is the mean over the draws of the row's OA less that of ``gain_over`` on the same
     split, in percentage points: of an arm over scratch, of a variant over its own arm without it.
     ``gain_ci95`` is its BCa bootstrap interval.
+
+    Raises:
+        CheckFailedError: a trunk of the arm ``inductive`` has seen pixels that are tested.
     """
     found = {
         point: [dict(cell.result or {}) for cell in comparison.cells(point, rates)]
         for point in comparison.points
     }
+    _check_inductive(found)
     rows = []
     for point, draws in found.items():
         base = _base(point)
@@ -54,6 +59,18 @@ def table(comparison: Comparison, rates: Mapping[str, float]) -> list[Row]:
             variants.index(row["variant"]),
         ),
     )
+
+
+def _check_inductive(found: Mapping[Point, Sequence[Mapping[str, Any]]]) -> None:
+    for point, draws in found.items():
+        seen = [draw.get("leak", {}).get("test_pixels_seen_in_pretraining", 0) for draw in draws]
+        if point.arm == "inductive" and any(seen):
+            raise CheckFailedError(
+                f"{max(seen)} test pixels lie in blocks that the inductive trunk was trained on",
+                where=point.name,
+                hint="blocks of pre-training and training must be the same: leave the settings of "
+                "train.split away that only one of them has",
+            )
 
 
 def _base(point: Point) -> Point:

@@ -10,7 +10,13 @@ from toolkit.core import rng
 from toolkit.core.errors import DataError
 from toolkit.hsi.config import SplitConfig
 from toolkit.hsi.network_config import NetworkConfig, patch_of
-from toolkit.hsi.protocol.splits import Split, disjoint_split, given_split, random_split
+from toolkit.hsi.protocol.splits import (
+    Split,
+    disjoint_split,
+    given_split,
+    random_split,
+    whole_split,
+)
 from toolkit.hsi.scene import Labels, Scene
 
 _log = logging.getLogger(__name__)
@@ -28,6 +34,8 @@ def split_of(scene: Scene, config: SplitConfig, network: NetworkConfig, seed: in
             where="--labels",
             hint="--labels FILE: a label map, or a CSV file of row,column,class",
         )
+    if config.kind == "all":
+        return whole_split(scene.labels, classes=scene.classes)
     draw = seed if config.draw is None else config.draw
     generator = rng.generator(draw, "split")
     if config.kind == "random":

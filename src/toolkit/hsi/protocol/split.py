@@ -18,7 +18,7 @@ from toolkit.core.errors import DataError
 from toolkit.core.files import write_atomic
 from toolkit.hsi.scene import Labels, Mask
 
-Kind = Literal["random", "disjoint", "given"]
+Kind = Literal["random", "disjoint", "given", "all"]
 Counts = NDArray[np.int64]
 
 _UNREADABLE = (
@@ -42,7 +42,7 @@ class Split:
     Attributes:
         name: how it was made.
         train: (rows, columns) 0 = not used, k = class.
-        test: likewise.
+        test: likewise; empty where all are learnt from.
         classes: names in the order of the labels.
         per_class: training pixels asked for of each class; None for the user's own maps.
         seed: of the generator that drew it; None where unknown.
@@ -69,8 +69,9 @@ class Split:
                 where=f"{self.name} split",
                 hint="both need the rows and columns of the scene",
             )
-        for part, labels in (("training", self.train), ("test", self.test)):
-            check_labels(labels, len(self.classes), f"{self.name} split, {part} map")
+        check_labels(self.train, len(self.classes), f"{self.name} split, training map")
+        if self.name != "all":
+            check_labels(self.test, len(self.classes), f"{self.name} split, test map")
 
     def digest(self) -> str:
         """SHA-256 of shape, training and test map."""

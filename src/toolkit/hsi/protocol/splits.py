@@ -1,4 +1,4 @@
-"""Three ways to divide a scene's pixels: random, spatially disjoint, or the user's own."""
+"""Ways to divide a scene's pixels: random, spatially disjoint, the user's own, or not at all."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ from toolkit.hsi.protocol.leak import check_patch, prove
 from toolkit.hsi.protocol.split import Counts, Split, check_labels, class_counts
 from toolkit.hsi.scene import Labels, Mask
 
-__all__ = ["Split", "disjoint_split", "given_split", "prove", "random_split", "validation_part"]
+__all__ = [
+    "Split",
+    "disjoint_split",
+    "given_split",
+    "prove",
+    "random_split",
+    "validation_part",
+    "whole_split",
+]
 
 RANDOM_LEAKS = (
     "random split: test pixels neighbour training pixels and share patches with them; "
     "quote the disjoint split"
 )
+UNTESTED = "all labelled pixels were learnt from: none is left to tell how right the map is"
+HALVED = "--split all learns from every labelled pixel, and tests none"
 
 
 def random_split(
@@ -49,7 +59,9 @@ def random_split(
     _check_per_class(per_class)
     whole = np.ones(labels.shape, bool)
     train, test, notes = _part(labels, whole, whole, names, per_class, generator)
-    return Split("random", train, test, names, per_class, seed, notes=(RANDOM_LEAKS, *notes))
+    halved = (HALVED,) if class_counts(labels, len(names)).min() < 2 * per_class else ()
+    notes = (RANDOM_LEAKS, *notes, *halved)
+    return Split("random", train, test, names, per_class, seed, notes=notes)
 
 
 def disjoint_split(
@@ -111,6 +123,16 @@ def given_split(train: Labels, test: Labels, patch: int, *, classes: Sequence[st
     split = Split("given", train, test, names, notes=tuple(notes))
     prove(split, patch)
     return split
+
+
+def whole_split(labels: Labels, *, classes: Sequence[str] = ()) -> Split:
+    """Every labelled pixel to train, none to test: for the map, where labels are few.
+
+    Raises:
+        DataError: no pixel is labelled.
+    """
+    names = _names(labels, classes)
+    return Split("all", labels, np.zeros_like(labels), names, notes=(UNTESTED,))
 
 
 def validation_part(split: Split, share: float, generator: Generator) -> tuple[Labels, Labels]:
