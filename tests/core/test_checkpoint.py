@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_tasks import equal
 
-from toolkit.core import checkpoint
+from toolkit.core import checkpoint, hashed_files
 from toolkit.core.checkpoint import Frozen
 from toolkit.core.errors import RunError
 
@@ -179,6 +179,16 @@ def test_frozen_arrays_are_written_where_they_cannot_be_linked(two, monkeypatch)
     assert equal(tree(example(30)), checkpoint.load_newest(two)[1])
 
 
+def test_frozen_arrays_are_verified_at_once_and_read_when_asked_for(two):
+    path = two / checkpoint.name_of(20)
+    arrays = checkpoint.load(path)[1]["memory"]["full"][0].arrays
+    assert sorted(arrays) == ["ended", "rows"] and len(arrays) == 2 and "other" not in arrays
+    assert np.array_equal(arrays["rows"], segment(0).arrays["rows"])
+    (path / "segment-0.frozen").unlink()
+    with pytest.raises(RunError, match=r"step-0000000020 is damaged: segment-0\.frozen"):
+        arrays["rows"]
+
+
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_frozen_arrays_are_written_anew_when_the_last_ones_are_damaged(damage, two):
     last = two / checkpoint.name_of(20) / "segment-0.frozen"
@@ -307,7 +317,7 @@ def test_a_pickle_in_place_of_a_file_is_refused(writer, name, signed, two, tmp_p
 def sign(folder, name, content):
     """Rewrite the manifest of ``folder`` as if ``content`` belonged there."""
     scratch = folder.parent / "scratch"
-    facts = checkpoint._put(scratch, content)
+    facts = hashed_files.put(scratch, content)
     scratch.unlink()
     manifest = json.loads((folder / "manifest.json").read_bytes())
     signed = checkpoint._manifest(manifest["step"], {**manifest["files"], name: facts})

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from toolkit.core import checkpoint
+from toolkit.core import checkpoint, hashed_files
 from toolkit.core.checkpoint import Frozen
 
 
@@ -75,7 +75,7 @@ class Points:
         setattr(owner, name, call)
 
     def in_mid_file(self) -> None:
-        real = checkpoint.write_synced
+        real = hashed_files.write_synced
 
         def write(path: Path, content: bytes) -> None:
             if self.pass_one("mid-file"):
@@ -83,7 +83,7 @@ class Points:
                 os._exit(9)
             real(path, content)
 
-        checkpoint.write_synced = write
+        hashed_files.write_synced = write
 
     def arm(self) -> None:
         self.in_mid_file()

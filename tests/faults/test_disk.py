@@ -9,7 +9,7 @@ import pytest
 import torch
 from crashes import processes, state_of, whole
 
-from toolkit.core import checkpoint, files
+from toolkit.core import checkpoint, files, hashed_files
 from toolkit.core.config import RunConfig
 from toolkit.core.errors import RunError
 from toolkit.core.files import write_atomic
@@ -100,7 +100,7 @@ def failing_after(calls, error_number, real):
 @pytest.mark.parametrize("name", ["fsync", "write_synced"])
 def test_failing_writes_keep_the_previous_checkpoint(name, number, tmp_path, monkeypatch):
     checkpoint.save(tmp_path, 10, state_of(10))
-    owner = {"fsync": files.os, "write_synced": checkpoint}[name]
+    owner = {"fsync": files.os, "write_synced": hashed_files}[name]
     for calls in range(4):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, failing_after(calls, number, getattr(owner, name)))
@@ -137,7 +137,7 @@ def test_a_prune_that_fails_is_said_with_its_place(tmp_path, monkeypatch):
 
 def test_training_on_a_failing_disk_never_claims_a_save(tmp_path, monkeypatch):
     run = new_run(tmp_path, steps=5)
-    real, saved = checkpoint.write_synced, []
+    real, saved = hashed_files.write_synced, []
 
     def write(path, content):
         if path.parent.name.startswith(".tmp-3-"):
@@ -146,7 +146,7 @@ def test_training_on_a_failing_disk_never_claims_a_save(tmp_path, monkeypatch):
         real(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "write_synced", write)
+        patch.setattr(hashed_files, "write_synced", write)
         with pytest.raises(RunError, match="No space left") as caught:
             grow(run.path)
     assert_says_where(caught.value, run.checkpoints)
@@ -161,7 +161,7 @@ def test_the_first_error_is_told_when_even_the_failure_cannot_be_recorded(tmp_pa
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "write_synced", full)
+    monkeypatch.setattr(hashed_files, "write_synced", full)
     monkeypatch.setattr(
         Run, "set_status", lambda self, state, *_, **__: state == "failed" and fail()
     )

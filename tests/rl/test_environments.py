@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 
@@ -14,7 +15,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 from toolkit.core.errors import ConfigError, DivergedError, UnavailableError
 from toolkit.rl import evaluation
 from toolkit.rl.environments import Environments, Spaces, make, spaces_of
-from toolkit.rl.evaluation import Rollout
+from toolkit.rl.evaluation import Evaluator, Rollout
 
 
 class Corridor(gymnasium.Env):
@@ -22,6 +23,7 @@ class Corridor(gymnasium.Env):
 
     def __init__(self, at=3, event="", observation_space=None, action_space=None):
         self.at, self.event, self.t = at, event, 0
+        self.closed = 0
         self.observation_space = observation_space or Box(-np.inf, np.inf, (2,), np.float64)
         self.action_space = action_space or Box(-2.0, 2.0, (1,), np.float32)
 
@@ -29,6 +31,11 @@ class Corridor(gymnasium.Env):
         super().reset(seed=seed)
         self.t, self.x = 0, float(self.np_random.uniform())
         return np.array([self.x, np.nan if self.event == "nan reset" else 0.0]), {}
+
+    def close(self):
+        self.closed += 1
+        if self.event == "stuck":
+            raise OSError("does not answer")
 
     def step(self, action):
         self.t, self.x = self.t + 1, self.x + float(action[0])
@@ -341,3 +348,15 @@ def test_a_long_time_limit_is_not_cut_short(monkeypatch):
         while one.goes_on:
             one.step(np.zeros(1))
         assert one.length == expected
+
+
+def test_environments_are_closed_once_when_they_are_no_longer_used(caplog):
+    environments = Environments("Corridor-v0", {}, 2, seed=0)
+    inner = [one.unwrapped for one in environments._envs]
+    assert [one.closed for one in inner] == [0, 0]
+    del environments
+    gc.collect()
+    assert [one.closed for one in inner] == [1, 1]
+    evaluator = Evaluator("Corridor-v0", {"event": "stuck"}, 1, seed=0)
+    evaluator.close(), evaluator.close()
+    assert caplog.messages == ["Corridor-v0 could not be closed: does not answer"]

@@ -13,7 +13,7 @@ from toolkit.rl.agents.networks import Actor
 from toolkit.rl.agents.policy import Policy
 from toolkit.rl.agents.standardisation import Standardisation
 from toolkit.rl.config import RlRunConfig
-from toolkit.rl.evaluation import Evaluator, Returns, evaluate
+from toolkit.rl.evaluation import Evaluator, Returns
 from toolkit.rl.loaded import load_policy
 from toolkit.rl.stored import save_policy
 
@@ -41,7 +41,7 @@ def one_by_one(env_id, act, seeds):
 
 @pytest.mark.parametrize(("env_id", "act"), [("Pendulum-v1", still), ("Hopper-v5", hopping)])
 def test_episodes_are_those_of_a_plain_loop(env_id, act):
-    found = evaluate(act, env_id, {}, 4, seed=5)
+    found = Evaluator(env_id, {}, 4, seed=5)(act)
     rows = list(zip(found.returns, found.lengths, found.terminated))
     assert rows == list(one_by_one(env_id, act, range(5, 9)))
 
@@ -57,25 +57,25 @@ def test_an_episode_is_the_same_whatever_the_others():
     def act(rows):  # as matrix products, which round a row by its neighbours, but by more
         return hopping(rows) * rows.mean()
 
-    together = evaluate(act, "Hopper-v5", {}, 3, seed=0).returns.tolist()
-    alone = [evaluate(act, "Hopper-v5", {}, 1, seed=k).returns[0] for k in range(3)]
+    together = Evaluator("Hopper-v5", {}, 3, seed=0)(act).returns.tolist()
+    alone = [Evaluator("Hopper-v5", {}, 1, seed=k)(act).returns[0] for k in range(3)]
     assert together == alone
 
 
 def test_truncation_is_not_termination():
-    pendulum = evaluate(still, "Pendulum-v1", {}, 2, seed=0)
+    pendulum = Evaluator("Pendulum-v1", {}, 2, seed=0)(still)
     assert pendulum.lengths.tolist() == [200, 200] and not pendulum.terminated.any()
-    assert evaluate(hopping, "Hopper-v5", {}, 2, seed=0).terminated.all()
+    assert Evaluator("Hopper-v5", {}, 2, seed=0)(hopping).terminated.all()
 
 
 def test_arguments_reach_the_environment():
-    lighter = evaluate(still, "Pendulum-v1", {"g": 1.0}, 1, seed=0)
-    assert lighter.returns != evaluate(still, "Pendulum-v1", {}, 1, seed=0).returns
+    lighter = Evaluator("Pendulum-v1", {"g": 1.0}, 1, seed=0)(still)
+    assert lighter.returns != Evaluator("Pendulum-v1", {}, 1, seed=0)(still).returns
 
 
 def test_an_unknown_environment_is_refused():
     with pytest.raises(ConfigError, match="Pendulun"):
-        evaluate(still, "Pendulun-v1", {}, 1, seed=0)
+        Evaluator("Pendulun-v1", {}, 1, seed=0)(still)
 
 
 def test_an_action_that_is_no_number_is_divergence_at_its_step():
@@ -85,7 +85,7 @@ def test_an_action_that_is_no_number_is_divergence_at_its_step():
     with gymnasium.make("Pendulum-v1") as env:
         act.start = env.reset(seed=7)[0][2]
     with pytest.raises(DivergedError, match="action") as caught:
-        evaluate(act, "Pendulum-v1", {}, 1, seed=7)
+        Evaluator("Pendulum-v1", {}, 1, seed=7)(act)
     assert "seed 7, step 0" in caught.value.where
 
 
@@ -113,14 +113,14 @@ class Broken(gymnasium.Env):
 def test_an_environment_that_gives_no_number_is_divergence(monkeypatch, name):
     monkeypatch.setattr(environments, "make", lambda *_: Broken(**{name: float("inf")}))
     with pytest.raises(DivergedError, match=name) as caught:
-        evaluate(still, "Broken-v0", {}, 1, seed=0)
+        Evaluator("Broken-v0", {}, 1, seed=0)(still)
     assert "step 3" in caught.value.where
 
 
 def test_an_episode_that_never_ends_is_cut(monkeypatch):
     monkeypatch.setattr(environments, "make", lambda *_: Broken())
     monkeypatch.setattr("toolkit.rl.evaluation.LONGEST", 50)
-    found = evaluate(still, "Broken-v0", {}, 1, seed=0)
+    found = Evaluator("Broken-v0", {}, 1, seed=0)(still)
     assert found.lengths.tolist() == [50] and not found.terminated.any()
 
 
@@ -153,7 +153,7 @@ def run(tmp_path):
 
 def test_the_command_says_what_the_function_finds(run):
     said = answer("rl", "evaluate", run.path, "--episodes", 3, "--seed", 9)
-    found = evaluate(load_policy(run.path), "Pendulum-v1", {}, 3, seed=9)
+    found = Evaluator("Pendulum-v1", {}, 3, seed=9)(load_policy(run.path))
     assert said["returns"] == found.returns.tolist()
     assert (said["env"], said["label"]) == ("Pendulum-v1", "acer")
     assert (said["episodes"], said["seed"]) == (3, 9)

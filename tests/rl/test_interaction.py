@@ -19,6 +19,8 @@ from toolkit.core.trainer import Trainer
 from toolkit.rl import tasks
 from toolkit.rl.config import PRESETS, RlRunConfig
 from toolkit.rl.diagnosis import discounted
+from toolkit.rl.evaluation import Evaluator
+from toolkit.rl.loaded import load_policy
 
 SMALL = (
     *("hidden=[16,16]", "twin_q.critic_hidden=[16]", "dispersion.hidden=[8]", "batch_size=16"),
@@ -163,6 +165,10 @@ def test_the_best_policy_is_judged_and_every_return_kept(tmp_path) -> None:
     best = int(np.argmin(returns))
     assert result["model_step"] == run.metrics[best]["step"]
     assert result["final_sigma"] == [run.metrics[best]["sigma/0"]]
+    policy = load_policy(run.path)
+    unseen = Evaluator("Pendulum-v1", {}, config.final_episodes, config.episodes)(policy)
+    assert result["returns"] == pytest.approx(unseen.returns.tolist())  # none of those that chose
+    assert f"--seed {config.episodes}" in result["notes"][0]
     with (run.path / "episodes.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [200, 400, 600]
     with (run.path / "evaluations.csv").open() as file:

@@ -17,7 +17,7 @@ from toolkit.rl.agents.networks import Actor
 from toolkit.rl.agents.policy import Policy
 from toolkit.rl.agents.standardisation import Standardisation
 from toolkit.rl.config import RlRunConfig
-from toolkit.rl.evaluation import evaluate
+from toolkit.rl.evaluation import Evaluator
 from toolkit.rl.rendering import record
 from toolkit.rl.stored import save_policy
 
@@ -95,7 +95,7 @@ def test_few_frames_are_remembered_of_any_number(monkeypatch, count):
 
 def test_returns_are_those_of_an_evaluation(tmp_path):
     said = record(still, "Pendulum-v1", {"g": 5.0}, tmp_path / "a.gif", episodes=2, seed=4)
-    found = evaluate(still, "Pendulum-v1", {"g": 5.0}, 2, seed=4)
+    found = Evaluator("Pendulum-v1", {"g": 5.0}, 2, seed=4)(still)
     assert said["returns"] == found.returns.tolist()
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from toolkit.cli.options import IntRanges, apply_options
+from toolkit.cli.options import IntRanges, apply_options, given_settings
 from toolkit.core.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -106,10 +106,11 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if "train_map" in nested.get("split", {}):
         nested["split"].setdefault("kind", "given")
     _check_drawn(nested.get("split", {}))
-    given = _given(rest)
+    given = given_settings(rest)
     if (source := rest.pop("source", None)) is not None:
         scene = rest.get("scene") or given.get("scene")
-        return {**rest, **nested, **_trunk(source, rest["runs_dir"], scene)}
+        named = scene if isinstance(scene, str) else None  # the settings refuse what is no name
+        return {**rest, **nested, **_trunk(source, rest["runs_dir"], named)}
     network = nested.get("network", {}).get("name") or _network(given)
     stage: Stage = "pretrain" if verb == "pretrain" else "train"
     return {**rest, **nested, "base": recipe(network, stage)}
@@ -123,17 +124,6 @@ def _check_drawn(split: Mapping[str, Any]) -> None:
             name = "--" + option.replace("_", "-")
             what = f"{name} decides nothing in --split {kind}, where no pixel is drawn"
             raise ConfigError(what, where=name, hint="leave it away, or --split random")
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of --config and --set."""
-    from toolkit.core.config import merged, parse_set, read_toml
-
-    file = options.get("config_file")
-    given = read_toml(file) if file else {}
-    for text in options.get("sets", ()):
-        given = merged(given, parse_set(text))
-    return given
 
 
 def _network(given: Mapping[str, Any]) -> str:

@@ -144,6 +144,17 @@ def run_options(function: F) -> F:
     return apply_options(function, options)
 
 
+def given_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that --config and --set name, merged: others come with some of them."""
+    from toolkit.core.config import merged, parse_set, read_toml
+
+    file = options.get("config_file")
+    given = read_toml(file) if file else {}
+    for text in options.get("sets", ()):
+        given = merged(given, parse_set(text))
+    return given
+
+
 def emit(result: Mapping[str, Any], as_json: bool, table: Callable[[], None] | None = None) -> None:
     """Print ``result`` as pure JSON, or call ``table`` (by default a generic one)."""
     if as_json:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from toolkit.cli.groups import Group
-from toolkit.cli.options import run_options
+from toolkit.cli.options import given_settings, run_options
 from toolkit.cli.rl_compare import compare
 from toolkit.cli.rl_policy import evaluate, export, render
 
@@ -70,9 +70,10 @@ def _settled(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     from toolkit.rl.config import SETTLED
 
     own = given.get("preset") in (None, "acerax", "acer") and given.get("config_file") is None
-    if not own or given.get("env") not in SETTLED:
+    env = str(given.get("env") or given_settings(given).get("env"))
+    if not own or env not in SETTLED:
         return None
-    return f"what {given['env']} settles", SETTLED[given["env"]]
+    return f"what {env} settles", SETTLED[env]
 
 
 def _argument(text: str) -> dict[str, Any]:

@@ -30,7 +30,9 @@ class ReplayConfig(Config):
     """The memory of what was done."""
 
     capacity: int = Field(10_000, ge=2, description="rows kept, of all environments together")
-    memory_map: bool = Field(False, description="keep the rows in a file of the run, not in memory")
+    memory_map: bool = Field(
+        False, description="keep the rows on the disk of the run's folder, not in memory"
+    )
 
 
 class DispersionConfig(Config):

@@ -7,7 +7,8 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -136,6 +137,22 @@ def observed(env: Env, observation: Any) -> NDArray[Any]:
         what = f"{name!r} gave an observation of shape {values.shape}; its space has {expected}"
         raise ConfigError(what, where="env", hint="correct the environment or its space")
     return values
+
+
+def closed_with(owner: object, envs: Sequence[Env]) -> weakref.finalize[..., Any]:
+    """Close ``envs`` once ``owner`` is gone, at the latest with the process; call it to do so now.
+
+    An environment may hold more than memory: a connection, or a robot that is to stop.
+    """
+    return weakref.finalize(owner, _close, envs)
+
+
+def _close(envs: Sequence[Env]) -> None:
+    for env in envs:
+        try:
+            env.close()
+        except Exception as error:  # too late to change anything
+            _log.warning("%s could not be closed: %s", env.spec.id if env.spec else env, error)
 
 
 def _load(spec: EnvSpec) -> None:

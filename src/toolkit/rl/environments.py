@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from toolkit.core import rng
 from toolkit.core.errors import DivergedError, RunError
-from toolkit.rl.environment_making import Env, Spaces, blaming, make, observed, spaces_of
+from toolkit.rl.environment_making import (
+    Env,
+    Spaces,
+    blaming,
+    closed_with,
+    make,
+    observed,
+    spaces_of,
+)
 from toolkit.rl.environment_state import Episode, recorder
 
 __all__ = ["Env", "Environments", "Finished", "Spaces", "Step", "make", "spaces_of"]
@@ -47,6 +55,11 @@ class Environments:
         count: N.
         seed: of the run.
 
+    Attributes:
+        spaces: what is observed and done.
+        observations: (N, d) those to act on next.
+        close: frees what the environments hold, as the end of this object does.
+
     Raises:
         ConfigError, UnavailableError: as of ``make``.
     """
@@ -54,6 +67,7 @@ class Environments:
     def __init__(self, env_id: str, args: Mapping[str, Any], count: int, seed: int) -> None:
         self.env_id = env_id
         self._envs = [make(env_id, args) for _ in range(count)]
+        self.close = closed_with(self, self._envs)
         self.spaces = spaces_of(self._envs[0])
         self._recorders = [recorder(env) for env in self._envs]
         self._episodes = [
@@ -124,11 +138,6 @@ class Environments:
     def _diverged(self, i: int, step: int, what: str, value: object, hint: str) -> DivergedError:
         where = f"environment {i}, step {step} of its episode"
         return DivergedError(f"{self.env_id} {what} {value}", where=where, hint=hint)
-
-    def close(self) -> None:
-        """Free what the environments hold."""
-        for env in self._envs:
-            env.close()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the coming steps depend on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from toolkit.core import rng, statistics
 from toolkit.core.errors import DivergedError
 from toolkit.rl import environments
-from toolkit.rl.environment_making import blaming, observed
+from toolkit.rl.environment_making import blaming, closed_with, observed
 
 Floats = NDArray[np.float64]
 Act = Callable[[NDArray[Any]], NDArray[Any]]  # observations (N, d) to actions (N, a), own units
@@ -50,7 +50,7 @@ class Returns:
 
 
 class Evaluator:
-    """An environment that stays open from one evaluation to the next.
+    """An environment that stays open from one evaluation to the next, until ``close`` or its end.
 
     Episode k begins from ``reset(seed=seed + k)``. Observations come to the policy one by one: the
     last bits of a matrix product depend on the rows beside it, and where legs hit the ground these
@@ -63,14 +63,15 @@ class Evaluator:
     def __init__(self, env_id: str, env_args: Mapping[str, Any], episodes: int, seed: int) -> None:
         self.env_id, self.seeds = env_id, range(seed, seed + episodes)
         self._environment = environments.make(env_id, dict(env_args))
+        self.close = closed_with(self, [self._environment])
 
-    def __call__(self, act: Act) -> Returns:
-        """Returns of ``act``.
+    def __call__(self, act: Act, seeds: Iterable[int] | None = None) -> Returns:
+        """Returns of ``act``, of episodes that begin from ``seeds`` if these are given.
 
         Raises:
             DivergedError: an action, observation or reward that is not finite.
         """
-        rollouts = [self._rollout(act, seed) for seed in self.seeds]
+        rollouts = [self._rollout(act, seed) for seed in seeds or self.seeds]
         return Returns(
             np.array([one.total for one in rollouts]),
             np.array([one.length for one in rollouts], np.int64),
@@ -82,10 +83,6 @@ class Evaluator:
         while one.goes_on:
             one.step(act(one.observation[None])[0])
         return one
-
-    def close(self) -> None:
-        """Close the environment."""
-        self._environment.close()
 
     def __enter__(self) -> Self:
         return self
@@ -129,16 +126,3 @@ class Rollout:
             hint = "lower learning rates; the last checkpoint is kept"
             raise DivergedError(f"{name} is not finite: {values}", where=where, hint=hint)
         return values
-
-
-def evaluate(
-    act: Act, env_id: str, env_args: Mapping[str, Any], episodes: int, seed: int
-) -> Returns:
-    """Returns of ``act`` over ``episodes`` that begin from ``reset(seed=seed + k)``.
-
-    Raises:
-        ConfigError: no such environment.
-        DivergedError: an action, observation or reward that is not finite.
-    """
-    with Evaluator(env_id, env_args, episodes, seed) as evaluator:
-        return evaluator(act)

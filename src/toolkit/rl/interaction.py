@@ -34,6 +34,9 @@ class Interaction:
         replay: what was done.
         config: of the run.
         judge: makes the run's result of the finished training.
+
+    Attributes:
+        evaluator: of policies, on an environment of its own.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Interaction:
         self.model_step: int | None = None  # of the best model, where that is judged
         self._stds = np.zeros(environments.spaces.action_size)  # sums since the last evaluation
         self._acted = 0
-        self._evaluator = Evaluator(config.env, config.env_args, config.episodes, 0)
+        self.evaluator = Evaluator(config.env, config.env_args, config.episodes, 0)
 
     def step(self, i: int) -> dict[str, float]:
         """Environment step ``i``: act, remember, learn."""
@@ -137,7 +140,7 @@ class Interaction:
 
     def evaluate(self, i: int) -> dict[str, float]:
         """Episodes of the mode from the same starts every time, and where training stands."""
-        found = self._evaluator(self.by_mode)
+        found = self.evaluator(self.by_mode)
         judged = Judged(i, found.returns.tolist(), found.lengths.tolist())
         before = self.evaluations[-1].step if self.evaluations else 0
         self.evaluations.append(judged)

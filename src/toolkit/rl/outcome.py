@@ -24,9 +24,8 @@ _HEADLINE = ("return_mean", "return_last10", "sigma_mean", "steps_per_s", "updat
 def judge(task: Interaction, run: Run) -> dict[str, Any]:
     """The result of ``run``."""
     config = task.config
-    found = evaluation.evaluate(
-        task.by_mode, config.env, config.env_args, config.final_episodes, seed=0
-    ).summary()
+    starts = _starts(config)
+    found = task.evaluator(task.by_mode, starts).summary()
     sigma = _sigma(task, run)
     _store(task, run.path, sigma)
     write_returns(task, run.path)
@@ -46,8 +45,14 @@ def judge(task: Interaction, run: Run) -> dict[str, Any]:
         **_pace(task),
         "training_episodes": len(task.episodes),
         **{key: found[key] for key in ("returns", "lengths")},
-        "notes": _notes(task, found["lengths"]),
+        "notes": _notes(task, found["lengths"], starts),
     }
+
+
+def _starts(config: RlRunConfig) -> range:
+    """Seeds of the last evaluation: none of those that chose the policy, where they did."""
+    first = config.episodes if config.monitor is not None else 0
+    return range(first, first + config.final_episodes)
 
 
 def _store(task: Interaction, folder: Path, sigma: list[float]) -> None:
@@ -82,11 +87,12 @@ def _pace(task: Interaction) -> dict[str, float]:
     return {**paces, "updates": task.updates}
 
 
-def _notes(task: Interaction, lengths: Sequence[int]) -> list[str]:
+def _notes(task: Interaction, lengths: Sequence[int], starts: range) -> list[str]:
     config = task.config
+    seed = f" --seed {starts.start}" if starts.start else ""
     notes = [
-        f"return_mean: {config.final_episodes} episodes of the mode, as by toolkit rl evaluate "
-        f"--episodes {config.final_episodes}; return_last10: the last ten training episodes, with "
+        f"return_mean: {len(starts)} episodes of the mode, as by toolkit rl evaluate "
+        f"--episodes {len(starts)}{seed}; return_last10: the last ten training episodes, with "
         "exploration"
     ]
     if task.environments.spaces.time_limit is None and evaluation.LONGEST in lengths:

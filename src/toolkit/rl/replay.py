@@ -78,7 +78,7 @@ class Replay:
         observation_size: d.
         action_size: a.
         environments: N.
-        path: folder of files that the rows are mapped to, replacing older ones; in memory if unset.
+        path: folder in whose files, without names, the rows lie; in memory if unset.
 
     Raises:
         ConfigError: the capacity is below one row of each environment, or beyond the memory.

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -30,8 +31,8 @@ class Ring:
         segment: S, time steps that are saved together.
         environments: N.
         columns: the shape of one entry, and its type, by name.
-        path: folder of files that the arrays are mapped to, replacing older ones; in memory if
-            unset.
+        path: folder in which the arrays lie in files without names, which are gone with the
+            process however it ends; in memory if unset.
 
     Attributes:
         arrays: (N, P, ...) by name.
@@ -55,7 +56,7 @@ class Ring:
         self.kept, self.segment, self.steps = kept, segment, 0
         self.length = (math.ceil(kept / segment) + 1) * segment
         self.arrays = {
-            name: _zeros(path and path / name, (environments, self.length, *shape), dtype)
+            name: _zeros(path, (environments, self.length, *shape), dtype)
             for name, (shape, dtype) in columns.items()
         }
         self.flat = {key: one.reshape(-1, *one.shape[2:]) for key, one in self.arrays.items()}
@@ -94,11 +95,11 @@ class Ring:
 
 
 def _zeros(path: Path | None, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Zeros in memory, or in the file ``path``."""
+    """Zeros in memory, or in a file in folder ``path``."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if path is not None:
-        _reserve(path, size)
-        return np.asarray(np.memmap(path, dtype, mode="r+", shape=shape))
+        with _reserved(path, size) as file:
+            return np.asarray(np.memmap(file, dtype, mode="r+", shape=shape))
     try:
         return np.zeros(shape, dtype)
     except MemoryError as error:
@@ -109,17 +110,17 @@ def _zeros(path: Path | None, shape: tuple[int, ...], dtype: DTypeLike) -> NDArr
         ) from error
 
 
-def _reserve(path: Path, size: int) -> None:
-    """Make a file of ``size`` zero bytes with all its blocks.
+def _reserved(folder: Path, size: int) -> IO[bytes]:
+    """A file of ``size`` zero bytes with all its blocks.
 
     Without them a disk that fills up later would kill the process at a write to the mapped file.
     """
-    with saving(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)  # not emptied: another process may have it mapped
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is the caller's
         try:
-            with path.open("xb") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
+            os.posix_fallocate(file.fileno(), 0, size)
         except OSError:
-            path.unlink(missing_ok=True)
+            file.close()
             raise
+        return file

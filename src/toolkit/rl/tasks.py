@@ -33,11 +33,11 @@ def build(run: Run, config: RlRunConfig, ranks: Ranks) -> Interaction:
     if ranks.world > 1:
         hint = "toolkit sweep rl run ENV --seeds 0-4 --workers N"
         raise ConfigError("a run is one process", where=f"--devices {ranks.world}", hint=hint)
-    return make(config, run.path / "replay" if config.replay.memory_map else None)
+    return make(config, run.path if config.replay.memory_map else None)
 
 
 def make(config: RlRunConfig, rows: Path | None = None) -> Interaction:
-    """The task of ``config``; its replay lies in folder ``rows``, or in memory."""
+    """The task of ``config``; its replay lies on the disk of folder ``rows``, or in memory."""
     # torch has no other switch than one for the whole process; a run has a process of its own
     torch.set_float32_matmul_precision("medium" if config.products == "bfloat16" else "highest")
     environments = Environments(config.env, config.env_args, config.environments, config.seed)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from toolkit.core import onnx_file
+from toolkit.core.errors import CheckFailedError
 from toolkit.rl.agents.policy import Policy
 from toolkit.rl.agents.standardisation import Standardisation
 from toolkit.rl.environments import Spaces
@@ -74,3 +78,29 @@ def test_onnx_takes_raw_observations_in_batches_of_any_size(tmp_path, squash):
     onnx_file.write(path, one, [rows(2).float(), rows(7).float()], (0,), {"env": "none"})
     found = runtime.InferenceSession(path).run(None, {"input": rows(9).float().numpy()})[0]
     np.testing.assert_allclose(found, one(rows(9)).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_onnx_is_compared_in_the_unit_of_the_output(tmp_path, scale, monkeypatch):
+    class Session:
+        """A runtime that is off by ``error`` of the largest output."""
+
+        def __init__(self, error):
+            self.error = error
+
+        def run(self, names, fed):
+            return [scale * fed["input"] * (1 + self.error)]
+
+    class Times(torch.nn.Module):
+        def forward(self, x):
+            return scale * x
+
+    write = partial(onnx_file.write, tmp_path / "a.onnx", Times(), [rows(2).float()], (0,), {})
+    for error in (1e-5, 1e-1):
+        runtime = SimpleNamespace(InferenceSession=lambda _, error=error: Session(error))
+        monkeypatch.setattr(onnx_file, "_runtime", lambda runtime=runtime: runtime)
+        if error < 1e-3:
+            assert write() > 0
+        else:
+            with pytest.raises(CheckFailedError, match="differs from its source"):
+                write()
