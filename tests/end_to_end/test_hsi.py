@@ -364,6 +364,32 @@ def test_an_inductive_trunk_has_seen_no_test_pixel_of_its_own_split_alone(
     assert seen.pop(3) == 0 < max(seen.values())
 
 
+def test_a_trunk_knows_its_scene_by_what_it_holds_not_by_its_file(
+    trunk: Path, scene: Path, tmp_path: Path
+) -> None:
+    from scipy.io import savemat
+
+    from toolkit.hsi import scenes
+
+    cube = np.asarray(scenes.load(str(scene)).cube)
+    np.save(tmp_path / "copy.npy", cube)
+    few = ("--labels", truth(scene), "--set", "steps=5", "--runs-dir", tmp_path)
+    found = answer("hsi", "finetune", trunk, "--scene", tmp_path / "copy.npy", *few)
+    assert found["leak"]["test_pixels_seen_in_pretraining"] == found["n_test"]
+    savemat(tmp_path / "two.mat", {"a": cube, "b": cube[5:, 3:] ** 2})
+    np.save(tmp_path / "gt.npy", np.arange(35 * 27).reshape(35, 27) % 3)
+    words = ("--scene", tmp_path / "two.mat", "--variable", "a", "--labels", truth(scene), *SMALL)
+    blocks = ("--set", "inductive.kind='disjoint'", "--set", "steps=5", "--runs-dir", tmp_path)
+    own = answer("hsi", "pretrain", *words, *blocks)["run"]
+    other = ("--variable", "b", "--labels", tmp_path / "gt.npy", "--set", "regularise=2")
+    run = answer("hsi", "finetune", own, *other, "--set", "steps=5", "--runs-dir", tmp_path)
+    assert run["leak"]["test_pixels_seen_in_pretraining"] == 0
+    out = ("--variable", "a", "--out", tmp_path / "maps")
+    assert answer("hsi", "map", run["run"], tmp_path / "two.mat", *out)["rows"] == 40
+    shutil.rmtree(own)
+    assert "test_pixels_seen_in_pretraining" not in answer("hsi", "evaluate", run["run"])["leak"]
+
+
 def test_a_trunk_of_another_scene_has_seen_nothing_and_brings_none_of_its_files(
     trunk: Path, scene: Path, tmp_path: Path
 ) -> None:
@@ -408,6 +434,10 @@ def test_all_of_five_labelled_pixels_a_class_are_learnt_from(
     assert all(classes[tuple(p)] == known.class_ids[known.labels[tuple(p)] - 1] for p in five)
     part = answer(*words, "--split", "all", "--set", "split.validation=0.4", "--set", "steps=5")
     assert (part["n_train"], part["n_test"], part["judged_on"]) == (12, 8, "validation")
+    assert not any("none is left" in note for note in part["notes"])
+    file = tmp_path / "all.toml"
+    file.write_text('split.kind = "all"')
+    refused(2, *words, "--config", file, "--per-class", 5, says=("--per-class decides nothing",))
     refused(2, *words, "--split", "all", "--per-class", 5, says=("--per-class decides nothing",))
 
 

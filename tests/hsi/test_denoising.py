@@ -36,3 +36,11 @@ def test_pixels_without_data_count_for_nothing():
     found = denoised(cube, (7, 10, 6), valid)  # as many components as the rows that hold data
     assert found[valid] == pytest.approx(cube[valid], rel=1e-4)
     assert found[~valid] == pytest.approx(cube[~valid], rel=1e-4)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 3000.0])
+def test_a_dead_band_stays_dead(value):
+    cube = np.random.default_rng(0).normal(50, 3, (20, 20, 12)).astype(np.float32)
+    cube[:, :, 7] = value
+    found = denoised(cube, (5, 5, 4))
+    assert (found[:, :, 7] == np.float32(value)).all()

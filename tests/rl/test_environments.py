@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import warnings
 
@@ -13,7 +14,7 @@ from gymnasium.envs.registration import register, registry
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 
 from toolkit.core.errors import ConfigError, DivergedError, UnavailableError
-from toolkit.rl import evaluation
+from toolkit.rl import environment_making, evaluation
 from toolkit.rl.environments import Environments, Spaces, make, spaces_of
 from toolkit.rl.evaluation import Evaluator, Rollout
 
@@ -360,3 +361,19 @@ def test_environments_are_closed_once_when_they_are_no_longer_used(caplog):
     evaluator = Evaluator("Corridor-v0", {"event": "stuck"}, 1, seed=0)
     evaluator.close(), evaluator.close()
     assert caplog.messages == ["Corridor-v0 could not be closed: does not answer"]
+
+
+def test_environments_made_before_one_that_fails_are_closed(monkeypatch):
+    made = [Corridor(), Corridor()]
+    left = iter(made)
+    monkeypatch.setattr("toolkit.rl.environments.make", lambda *_: next(left))
+    with pytest.raises(StopIteration):
+        Environments("Corridor-v0", {}, 3, seed=0)
+    gc.collect()
+    assert [one.closed for one in made] == [1, 1]
+
+
+def test_a_fork_leaves_the_environments_of_its_parent_open():
+    one = Corridor()
+    environment_making._close([one], os.getpid() + 1)
+    assert one.closed == 0

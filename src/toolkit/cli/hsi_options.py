@@ -105,8 +105,8 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
             nested.setdefault(group, {})[name] = value
     if "train_map" in nested.get("split", {}):
         nested["split"].setdefault("kind", "given")
-    _check_drawn(nested.get("split", {}))
     given = given_settings(rest)
+    _check_drawn(nested.get("split", {}), given)
     if (source := rest.pop("source", None)) is not None:
         scene = rest.get("scene") or given.get("scene")
         named = scene if isinstance(scene, str) else None  # the settings refuse what is no name
@@ -116,9 +116,10 @@ def flags(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, **nested, "base": recipe(network, stage)}
 
 
-def _check_drawn(split: Mapping[str, Any]) -> None:
+def _check_drawn(split: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Refuse an option that decides nothing in this split."""
-    kind = split.get("kind", "random")
+    other = given.get("split")
+    kind = split.get("kind") or (other.get("kind") if isinstance(other, dict) else None)
     for option in ("per_class", "draw"):
         if kind in ("all", "given") and option in split:
             name = "--" + option.replace("_", "-")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,12 @@ from toolkit.hsi.network_config import patch_of
 from toolkit.hsi.protocol.leak import prove
 from toolkit.hsi.protocol.partition import split_of
 from toolkit.hsi.protocol.splits import Split, validation_part
+from toolkit.hsi.protocol.trunk_leak import seen_by_trunk
 from toolkit.hsi.scene import Labels, Scene
 from toolkit.hsi.standardisation import Statistics, statistics
 from toolkit.hsi.transductive import Unlabelled, consistency_loss
+
+UNTESTED = "all labelled pixels were learnt from: none is left to tell how right the map is"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,25 +68,10 @@ def study(scene: Scene, config: HsiTrainConfig) -> Study:
     """
     split = split_of(scene, config.split, config.network, config.seed)
     leak = prove(split, patch_of(config.network))
-    if isinstance(config, HsiFinetuneConfig) and (config.trunk / stored.ABOUT).exists():
-        leak["test_pixels_seen_in_pretraining"] = _seen(config.trunk, scene, split)
+    if isinstance(config, HsiFinetuneConfig):
+        seen = seen_by_trunk(config.trunk, scene, split)
+        leak |= {} if seen is None else {"test_pixels_seen_in_pretraining": seen}
     return Study(scene, split, *learnt_part(split, config), leak)
-
-
-def _seen(trunk: Path, scene: Scene, split: Split) -> int:
-    """Test pixels whose spectra, not labels, the pre-training of ``trunk`` learnt from."""
-    if (trunk / "data.json").exists():
-        elsewhere = bool(Run(trunk).changed_data(scene.cube_facts))
-    else:  # a released one
-        elsewhere = stored.read_about(trunk).scene != scene.name
-    if elsewhere:
-        return 0
-    seen = np.ones(scene.shape, bool) if scene.valid is None else scene.valid
-    if (trunk / "split.npz").exists():  # inductive
-        area = Split.load(trunk / "split.npz").train_area
-        assert area is not None
-        seen = area
-    return int(np.count_nonzero(split.test[seen]))
 
 
 def learnt_part(split: Split, config: HsiTrainConfig) -> tuple[Labels, Labels]:
@@ -179,7 +166,7 @@ def judge(
         "patch": model.patch,
         "map_sha256": found.digest(),
         "warnings": list(scene.warnings),
-        "notes": [*_notes(config), *split.notes, *scene.notes],
+        "notes": [*_notes(config), *(() if is_judged else (UNTESTED,)), *split.notes, *scene.notes],
     }
 
 
@@ -188,8 +175,11 @@ def _how(config: HsiTrainConfig) -> str:
 
 
 def _named(config: HsiTrainConfig) -> str:
-    named = {"given": "the user's own split", "all": "every labelled pixel learnt from"}
-    return named.get(config.split.kind, f"{config.split.kind} split")
+    if config.split.kind == "given":
+        return "the user's own split"
+    if config.split.kind == "all":
+        return "validated" if config.split.validation else "every labelled pixel learnt from"
+    return f"{config.split.kind} split"
 
 
 def _settings(config: HsiTrainConfig, split: Split) -> dict[str, Any]:

@@ -46,4 +46,6 @@ def denoised(
     standard = (np.asarray(cube, np.float64) - mean) / deviation
     parts = tucker(standard, rank=list(ranks), n_iter_max=_ITERATIONS, init="svd")
     rebuilt: NDArray[np.float32] = (tucker_to_tensor(parts) * deviation + mean).astype(np.float32)
+    dead = cube.min((0, 1)) == cube.max((0, 1))
+    rebuilt[:, :, dead] = cube[:, :, dead]  # what rounding made of them would not be dead
     return rebuilt

@@ -45,6 +45,7 @@ class Scene:
         georeference: where it lies; None where the files do not say.
         facts: hashes of what was read, for a run's ``data.json``.
         cube_facts: those of the cube alone.
+        variable: that was asked for, of a file with several.
         dropped: numbers, from 0, of the file's bands that the cube does not have.
         warnings: what must be known before a figure on this scene is quoted.
         notes: how the scene was read: bands dropped, ids with gaps.
@@ -60,6 +61,7 @@ class Scene:
     georeference: Georeference | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     cube_facts: Mapping[str, Any] = field(default_factory=dict)
+    variable: str | None = None
     dropped: tuple[int, ...] = ()
     valid: Mask | None = None
     warnings: tuple[str, ...] = ()

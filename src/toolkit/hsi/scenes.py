@@ -76,7 +76,8 @@ def load(
     if no_data is not None:
         source = replace(source, raster=replace(source.raster, no_data=no_data))
     read = _with_labels(_with_bands(source, drop_bands), source.labels)
-    return replace(read, facts=_facts(source), cube_facts=_facts(replace(source, labels=None)))
+    cube_facts = _facts(replace(source, labels=None))
+    return replace(read, facts=_facts(source), cube_facts=cube_facts, variable=variable)
 
 
 def _source(scene: str, data_dir: Path | None, variable: str | None) -> _Source:

@@ -122,6 +122,8 @@ def _learnt_from(run: Run, scene: Scene, config: HsiTrainConfig) -> Labels | Non
     """The training pixels of ``run`` in the model's own classes, if ``scene`` is where they lie."""
     if not scene.cube_facts or run.changed_data(scene.cube_facts):
         return None
+    if scene.variable != config.variable:  # another cube of the same file
+        return None
     return classification.learnt_part(Split.load(run.path / "split.npz"), config)[0]
 
 

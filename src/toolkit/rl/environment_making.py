@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import re
 import sys
 import warnings
@@ -144,11 +145,11 @@ def closed_with(owner: object, envs: Sequence[Env]) -> weakref.finalize[..., Any
 
     An environment may hold more than memory: a connection, or a robot that is to stop.
     """
-    return weakref.finalize(owner, _close, envs)
+    return weakref.finalize(owner, _close, envs, os.getpid())
 
 
-def _close(envs: Sequence[Env]) -> None:
-    for env in envs:
+def _close(envs: Sequence[Env], owner: int) -> None:
+    for env in envs if os.getpid() == owner else ():  # a fork has them only as a copy
         try:
             env.close()
         except Exception as error:  # too late to change anything

@@ -66,8 +66,10 @@ class Environments:
 
     def __init__(self, env_id: str, args: Mapping[str, Any], count: int, seed: int) -> None:
         self.env_id = env_id
-        self._envs = [make(env_id, args) for _ in range(count)]
+        self._envs: list[Env] = []
         self.close = closed_with(self, self._envs)
+        for _ in range(count):
+            self._envs.append(make(env_id, args))
         self.spaces = spaces_of(self._envs[0])
         self._recorders = [recorder(env) for env in self._envs]
         self._episodes = [

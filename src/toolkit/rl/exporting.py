@@ -27,7 +27,7 @@ def export(policy: LoadedPolicy, path: Path) -> dict[str, Any]:
     rows = [seen.mean.numpy() + x * np.sqrt(seen.variance) for x in noise]
     examples = [torch.from_numpy(x.astype(np.float32)) for x in rows]
     facts = {"env": policy.env, "label": policy.label}
-    worst = onnx_file.write(path, policy.policy, examples, (0,), facts)
+    worst = onnx_file.write(path, policy.policy, examples, (0,), facts, unit=policy.policy.reach)
     return {
         "env": policy.env,
         "label": policy.label,

@@ -241,6 +241,8 @@ def test_the_figure_has_a_panel_for_each_network(tmp_path):
         '{"train": {"split": {"kind": "given", "train_map": "a", "test_map": "b"}}}',
         '{"train": {"split": {"kind": "all"}}}',
         '{"arms": ["inductive"], "train": {"classes": [1, 2], "split": {"kind": "disjoint"}}}',
+        '{"arms": ["inductive"], "vary": ["train.split.block=40"],'
+        ' "train": {"split": {"kind": "disjoint"}}}',
     ],
 )
 def test_what_cannot_be_compared_is_refused(settings):

@@ -22,6 +22,7 @@ _OWN = (
     r"|(pretrain|train|finetune)\.(seed|scene|labels|network\.name)="
     r"|pretrain\.(artificial\.kind|inductive)"
 )
+_OF_BLOCKS = ("scene", "labels", "variable", "labels_variable", "classes", "no_data")
 
 
 class CompareConfig(Config):
@@ -91,10 +92,15 @@ class CompareConfig(Config):
         return self
 
     def _told_apart(self) -> str | None:
-        """The first setting by which pre-training and training see other labels."""
-        names = ("scene", "labels", "variable", "labels_variable", "classes", "no_data")
-        differing = (n for n in names if getattr(self.pretrain, n) != getattr(self.train, n))
-        return next(differing, None)
+        """The first setting by which blocks of pre-training and of training differ."""
+        for name in _OF_BLOCKS:
+            if getattr(self.pretrain, name) != getattr(self.train, name):
+                return name
+        for part in (part for text in self.vary for part in text.split()):
+            key = part.partition("=")[0].partition(".")[2]
+            if key in (*_OF_BLOCKS, "split.kind", "split.block"):
+                return key
+        return None
 
     @property
     def draw_numbers(self) -> range:
