@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import answer, training
+from commands import answer, call, training
+from hsi_commands import SMALL, truth
 
 from toolkit.cli import demo
 from toolkit.ecg import config as ecg_config
@@ -26,6 +27,32 @@ def finished(runs: Path, tmp_path: Path) -> Path:
     """A copy of the finished run that a test may change."""
     (source,) = (path.parent for path in runs.glob("*/env.json"))
     return Path(shutil.copytree(source, tmp_path / "runs" / source.name))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic scene of 40 x 30 pixels as ENVI files; not to be changed."""
+    out = tmp_path_factory.mktemp("scene")
+    words = ("--rows", 40, "--columns", 30, "--bands", 20, "--classes", 4, "--seed", 1)
+    call("data", "synthesize", "hsi", out, *words)
+    (header,) = [path for path in out.glob("*.hdr") if not path.stem.endswith("_gt")]
+    return header
+
+
+@pytest.fixture(scope="module")
+def trunk(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished pre-training on the scene; not to be changed."""
+    folder = tmp_path_factory.mktemp("trunk")
+    words = ("--scene", scene, *SMALL, "--set", "steps=30", "--block", "5")
+    return Path(answer("hsi", "pretrain", *words, "--runs-dir", folder)["run"])
+
+
+@pytest.fixture(scope="module")
+def classifier(scene: Path, trunk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished fine-tuning of the trunk; not to be changed."""
+    folder = tmp_path_factory.mktemp("classifier")
+    words = ("--labels", truth(scene), "--per-class", 5, "--set", "steps=20")
+    return Path(answer("hsi", "finetune", trunk, *words, "--runs-dir", folder)["run"])
 
 
 @pytest.fixture
