@@ -10,7 +10,7 @@ from toolkit.core.seed_statistics import (
     probability_of_improvement,
     seeds_curve,
 )
-from toolkit.core.statistics import iqm, seeds_interval
+from toolkit.core.statistics import iqm, pooled, seeds_interval
 
 
 def rng(seed=0):
@@ -52,6 +52,18 @@ def test_one_seed_leaves_intervals_undefined():
     assert curve.middle.tolist() == [1, 2] and np.isnan([curve.low, curve.high]).all()
 
 
+def test_environments_count_alike_however_many_seeds_they_have():
+    more_often, better = [[1.0] * 5, [0.1] * 2], [[1.001] * 2, [0.101] * 5]
+    for aggregate in ("mean", "iqm"):
+        a, b = (seeds_interval(one, aggregate, rng=rng()) for one in (more_often, better))
+        assert a.estimate == pytest.approx(0.55) and b.estimate == pytest.approx(0.551)
+        assert (a.n, a.low, a.high) == (7, pytest.approx(0.55), pytest.approx(0.55))
+    profiles = [performance_profile(one, [0.5], rng=rng()) for one in (more_often, better)]
+    assert [one.middle.item() for one in profiles] == [0.5, 0.5]
+    noisy = [rng(1).normal(1, 1, 4), rng(2).normal(0, 1, 4)]
+    assert pooled(noisy).tolist() == np.concatenate(noisy).tolist()  # nothing is repeated
+
+
 def test_a_profile_falls_from_one_to_zero():
     strata = [rng(1).normal(1, 0.3, 5), rng(2).normal(0.5, 0.3, 3)]
     at = np.linspace(-2, 4, 50)
@@ -60,7 +72,7 @@ def test_a_profile_falls_from_one_to_zero():
         assert (np.diff(part) <= 0).all() and part[0] == 1 and part[-1] == 0
     assert (profile.low <= profile.middle).all() and (profile.middle <= profile.high).all()
     index = 20
-    assert profile.middle[index] == np.mean(np.concatenate(strata) > at[index])
+    assert profile.middle[index] == np.mean(pooled(strata) > at[index])
 
 
 @pytest.mark.parametrize("aggregate", ["mean", "iqm"])

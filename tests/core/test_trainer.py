@@ -261,6 +261,7 @@ def test_divergence_keeps_the_last_checkpoint(value, tmp_path):
     run = Run.open(path)
     assert caught.value.exit_code == 6
     assert run.status["state"] == "failed" and "loss" in run.status["error"]
+    assert run.status["step"] == 10  # not that of the last heartbeat
     assert checkpoint.load_newest(run.checkpoints)[0] == 7
 
 

@@ -263,7 +263,13 @@ def test_an_environment_that_fails_is_blamed_and_the_last_checkpoint_kept(
     words = running(module, 120, "learning_starts=5")
     result = call(*words, "--env-arg", "bad=step", "--runs-dir", tmp_path / "runs")
     check_refusal(result.exit_code, result.stdout, result.stderr[result.stderr.index("Error") :], 2)
-    for text in ("BadTester-v0", "failed in its step", "'left knee' (KeyError)", "--debug"):
+    for text in (
+        "BadTester-v0",
+        "failed in its step",
+        "'left knee' (KeyError)",
+        "--debug",
+        " of the run",
+    ):
         assert text in result.stderr
     path = only_run(tmp_path / "runs")
     assert [one.name for one in (path / "checkpoints").iterdir() if "39" in one.name]
@@ -275,7 +281,7 @@ def test_observations_may_be_lists_and_a_missing_time_limit_is_told(
     words = running(module, 70, "learning_starts=5")
     result = call(*words, "--env-arg", "bad=list", "--runs-dir", tmp_path / "runs")
     assert result.exit_code == 0, result.stderr
-    assert "has no time limit" in result.stderr and "max_episode_steps=1000" in result.stderr
+    assert "without a time limit" in result.stderr and "max_episode_steps=1000" in result.stderr
 
 
 def test_a_module_that_cannot_be_imported_says_why(

@@ -22,14 +22,15 @@ def test_presets_are_whole_and_named_after_themselves(name: str) -> None:
     [
         ("dispersion.kind=temperature", "twin-q"),
         ("dispersion.floor=0.5", "not between dispersion.floor"),
-        ("replay.capacity=4", "holds no trajectory"),
+        ("replay.capacity=4", "less than 5 rows for each of 1 environments"),
+        ("replay.capacity=20000 environments=5000", "less than 5 rows for each of 5000"),
         ("discount=1.0", "discount"),
         ("acer.ancor=1", "anchor"),
     ],
 )
 def test_impossible_settings_are_refused(text: str, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(RlRunConfig, preset=preset_path(PRESETS, "acerax"), sets=(text,))
+        load(RlRunConfig, preset=preset_path(PRESETS, "acerax"), sets=tuple(text.split()))
     assert says in str(caught.value)
 
 

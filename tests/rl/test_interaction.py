@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from toolkit.core import checkpoint
 from toolkit.core.config import load, preset_path
+from toolkit.core.distributed import Ranks
 from toolkit.core.run import Run
 from toolkit.core.trainer import Trainer
 from toolkit.rl import tasks
@@ -21,6 +23,7 @@ from toolkit.rl.config import PRESETS, RlRunConfig
 from toolkit.rl.diagnosis import discounted
 from toolkit.rl.evaluation import Evaluator
 from toolkit.rl.loaded import load_policy
+from toolkit.rl.outcome import judge
 
 SMALL = (
     *("hidden=[16,16]", "twin_q.critic_hidden=[16]", "dispersion.hidden=[8]", "batch_size=16"),
@@ -176,6 +179,26 @@ def test_the_best_policy_is_judged_and_every_return_kept(tmp_path) -> None:
     assert result["training_episodes"] == 3
 
 
+def test_a_run_that_is_stopped_early_leaves_its_returns_and_the_sigma_that_it_acted_with(
+    tmp_path,
+) -> None:
+    sets = ("env=Pendulum-v1", "evaluate_every=250", "random_steps=250")
+    config = settings("acerax", *sets)
+    run = Run.create(tmp_path, "rl", "run", config)
+    task = tasks.build(run, config, Ranks())
+    for i in range(250):
+        task.step(i)
+    run.log_metrics({"step": 250, **task.evaluate(250)})
+    with (run.path / "episodes.csv").open() as file:  # what ends badly leaves them too
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [200]
+    assert (run.path / "evaluations.csv").read_text().count("\n") == 1 + config.episodes
+    assert judge(task, run)["final_sigma"] == [pytest.approx(3**-0.5)]
+    for i in range(250, 260):
+        task.step(i)
+    assert judge(task, run)["final_sigma"] == task.sigma.tolist()
+    assert abs(task.sigma[0] - 3**-0.5) > 0.01
+
+
 def test_taking_a_model_leaves_the_records_alone() -> None:
     task = tasks.make(settings("acerax", "env=Pendulum-v1", "policy_share=0.1"))
     for i in range(230):
@@ -270,4 +293,4 @@ def test_distributed_runs_are_refused(tmp_path) -> None:
 
 
 def test_self_test_learns_a_little() -> None:
-    assert "updates" in tasks.tiny_step(settings())
+    assert re.search(r"after [1-9]\d* updates", tasks.tiny_step(settings()))

@@ -235,22 +235,22 @@ def more(replay, steps, seed=7):
 
 def test_a_later_checkpoint_writes_only_what_is_new(tmp_path):
     replay = filled(1950, capacity=1000)  # in segments of 100
-    first = save(tmp_path, 1, replay)
+    first, _ = save(tmp_path, 1, replay), save(tmp_path, 2, replay)
     more(replay, 60)
-    second = save(tmp_path, 2, replay)
-    names = [name for name in second if name.endswith(".frozen")]
+    third = save(tmp_path, 3, replay)
+    names = [name for name in third if name.endswith(".frozen")]
     assert sorted(names) == [f"replay-{j}.frozen" for j in range(10, 20)]
-    linked = {name for name in names if name in first and first[name].st_ino == second[name].st_ino}
+    linked = {name for name in names if name in first and first[name].st_ino == third[name].st_ino}
     assert linked == {f"replay-{j}.frozen" for j in range(10, 19)}
-    written = sum(facts.st_size for name, facts in second.items() if name not in linked)
+    written = sum(facts.st_size for name, facts in third.items() if name not in linked)
     assert written < (100 + 10) * ROW_BYTES + 10_000  # the segment filled meanwhile, and the rest
 
 
 def test_what_is_no_longer_kept_leaves_the_checkpoint(tmp_path):
     replay = filled(1950, capacity=1000)
-    before = save(tmp_path, 1, replay)
+    before, _ = save(tmp_path, 1, replay), save(tmp_path, 2, replay)
     more(replay, 1100)
-    after = save(tmp_path, 2, replay)
+    after = save(tmp_path, 3, replay)
     assert not {name for name in before if name.endswith(".frozen")} & set(after)
 
 
@@ -266,14 +266,15 @@ def test_a_resumed_memory_saves_as_if_it_had_never_stopped(tmp_path):
     """Segments linked from before the interruption have what an uninterrupted run writes."""
     straight, broken = (filled(333, capacity=200) for _ in range(2))
     path = checkpoint.save(tmp_path / "broken", 1, {"replay": broken.state_dict()})
+    checkpoint.save(tmp_path / "broken", 2, {"replay": broken.state_dict()})
     resumed = Replay(200, *SIZES)
     resumed.load_state_dict(checkpoint.load(path)[1]["replay"])
     for one in (straight, resumed):
         more(one, 162)  # the oldest segment, linked in one, is about to be overwritten
-    save(tmp_path / "straight", 2, straight)
-    save(tmp_path / "broken", 2, resumed)
+    save(tmp_path / "straight", 3, straight)
+    save(tmp_path / "broken", 3, resumed)
     manifests = [
-        tmp_path / name / checkpoint.name_of(2) / "manifest.json" for name in ("straight", "broken")
+        tmp_path / name / checkpoint.name_of(3) / "manifest.json" for name in ("straight", "broken")
     ]
     assert manifests[0].read_bytes() == manifests[1].read_bytes()
 

@@ -6,13 +6,15 @@ only a directory whose manifest verifies, so a kill at any instant leaves those 
 
 A state is a tree of dicts, lists, numbers, strings, tensors and arrays: numbers go to
 ``state.json``, tensors of each top-level key to ``<key>.safetensors``. ``Frozen`` leaves are rows
-that never change again (a full segment of a replay memory): they are written once and hard-linked
-into every later checkpoint, so a million rows are not rewritten at each save.
+that never change again (a full segment of a replay memory): they are hard-linked from the
+checkpoint before the last, so a million rows are not rewritten at each save. Each is written twice
+in all, for neighbours share no file: where one is damaged, the other is whole.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -27,7 +29,7 @@ import safetensors.torch
 from toolkit.core import hashed_files
 from toolkit.core.errors import RunError
 from toolkit.core.files import saving, sync_folder
-from toolkit.core.hashed_files import UNREADABLE, FrozenFile, damaged, put
+from toolkit.core.hashed_files import UNREADABLE, DamagedError, FrozenFile, damaged, put
 from toolkit.core.packing import Frozen, Packer, serialise, to_tensor, unpack
 
 __all__ = ["Frozen", "clean", "load", "load_newest", "name_of", "prune", "save", "steps"]
@@ -53,7 +55,7 @@ def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
         _remove(temporary)
         temporary.mkdir()
         try:
-            _write(temporary, step, state, previous=_newest_path(folder))
+            _write(temporary, step, state, before=_before_newest(folder))
             if final.exists():  # only ever the same step, saved again
                 _remove(replaced)
                 final.rename(replaced)
@@ -65,24 +67,24 @@ def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
     return final
 
 
-def _write(folder: Path, step: int, state: Mapping[str, Any], previous: Path | None) -> None:
+def _write(folder: Path, step: int, state: Mapping[str, Any], before: Path | None) -> None:
     packer = Packer()
     skeleton = {key: packer.pack(value, key) for key, value in state.items()}
     files = {f"{key}.safetensors": tensors for key, tensors in packer.tensors.items()}
     digests = {name: put(folder / name, serialise(tensors)) for name, tensors in files.items()}
     for key, arrays in packer.frozen.items():
-        digests[f"{key}.frozen"] = _put_frozen(folder / f"{key}.frozen", arrays, previous)
+        digests[f"{key}.frozen"] = _put_frozen(folder / f"{key}.frozen", arrays, before)
     digests["state.json"] = put(folder / "state.json", json.dumps(skeleton).encode())
     put(folder / _MANIFEST, _manifest(step, digests))
     sync_folder(folder)
 
 
 def _put_frozen(
-    path: Path, arrays: Mapping[str, np.ndarray[Any, Any]], previous: Path | None
+    path: Path, arrays: Mapping[str, np.ndarray[Any, Any]], before: Path | None
 ) -> dict[str, Any]:
-    before = _read_manifest(previous)["files"].get(path.name) if previous else None
-    if previous and before and _linked(previous / path.name, path, before["size"]):
-        return dict(before)
+    facts = _read_manifest(before)["files"].get(path.name) if before else None
+    if before and facts and _linked(before / path.name, path, facts["size"]):
+        return dict(facts)
     return put(path, serialise({key: to_tensor(a) for key, a in arrays.items()}))
 
 
@@ -133,7 +135,9 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             raise ValueError(f"format {FORMAT} expected")
         if raw != _manifest(manifest["step"], manifest["files"]):
             raise ValueError("its digest does not fit its content")
-    except (OSError, *UNREADABLE) as error:
+    except OSError as error:
+        raise hashed_files.unread(path / _MANIFEST, error) from error
+    except UNREADABLE as error:
         raise damaged(path, f"{_MANIFEST}: {error}") from error
     return manifest
 
@@ -149,28 +153,31 @@ def steps(folder: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdigit())
 
 
-def _newest_path(folder: Path) -> Path | None:
-    """Newest directory whose manifest verifies; enough to link its frozen files from."""
-    for step in reversed(steps(folder)):
-        try:
-            _read_manifest(folder / name_of(step))
-        except RunError:
-            continue
-        return folder / name_of(step)
-    return None
+def _before_newest(folder: Path) -> Path | None:
+    """The second newest directory whose manifest verifies; enough to link its frozen files from."""
+    whole = (folder / name_of(step) for step in reversed(steps(folder)) if _is_whole(folder, step))
+    return next(itertools.islice(whole, 1, None), None)
+
+
+def _is_whole(folder: Path, step: int) -> bool:
+    try:
+        _read_manifest(folder / name_of(step))
+    except RunError:
+        return False
+    return True
 
 
 def load_newest(folder: Path) -> tuple[int, dict[str, Any]] | None:
     """Step and state of the newest whole checkpoint; damaged ones are named and skipped.
 
     Raises:
-        RunError: there are checkpoints but none of them is whole.
+        RunError: there are checkpoints but none of them is whole, or one cannot be read just now.
     """
     found = steps(folder)
     for step in reversed(found):
         try:
             return load(folder / name_of(step))
-        except RunError as error:
+        except DamagedError as error:
             _log.warning("%s; using the one before", error.what)
     if found:
         raise RunError(

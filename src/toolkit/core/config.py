@@ -37,7 +37,11 @@ class RunConfig(Config):
     )
     evaluate_every: int = Field(200, ge=1, description="steps between evaluations")
     checkpoint_every_s: float = Field(30.0, ge=0, description="seconds between checkpoints")
-    keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints kept, besides the best")
+    keep_checkpoints: int = Field(
+        2,
+        ge=1,
+        description="newest ones kept, besides the best; 1: replays are written whole",
+    )
     monitor: str | None = Field(None, description="metric that decides the best checkpoint")
     monitor_mode: Literal["max", "min"] = Field("max", description="which of its values is best")
     patience: int | None = Field(None, ge=1, description="evaluations without a better one")

@@ -35,7 +35,7 @@ def read(path: Path, facts: Mapping[str, Any]) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise damaged(path.parent, f"{path.name}: {error.strerror}") from error
+        raise unread(path, error) from error
     _compare(path, len(content), hashlib.sha256(content).hexdigest(), facts)
     return content
 
@@ -47,7 +47,7 @@ def _verify(path: Path, facts: Mapping[str, Any]) -> None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
     except OSError as error:
-        raise damaged(path.parent, f"{path.name}: {error.strerror}") from error
+        raise unread(path, error) from error
     _compare(path, size, digest, facts)
 
 
@@ -77,7 +77,9 @@ class FrozenFile(Mapping[str, "np.ndarray[Any, Any]"]):
         try:
             with safetensors.safe_open(self._path, "numpy") as file:
                 return file.get_tensor(name)  # type: ignore[no-any-return]
-        except (OSError, *UNREADABLE) as error:
+        except OSError as error:
+            raise unread(self._path, error) from error
+        except UNREADABLE as error:
             raise damaged(self._path.parent, f"{self._path.name}: {error}") from error
 
     def __iter__(self) -> Iterator[str]:
@@ -87,9 +89,24 @@ class FrozenFile(Mapping[str, "np.ndarray[Any, Any]"]):
         return len(self._names)
 
 
-def damaged(path: Path, reason: str) -> RunError:
-    """The error of checkpoint ``path``."""
+class DamagedError(RunError):
+    """A file of a checkpoint is missing or another one: no retry will read it."""
+
+
+def unread(path: Path, error: OSError) -> RunError:
+    """The error of a file that is not there, or of one that the disk does not give just now."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+        return damaged(path.parent, f"{path.name}: {error.strerror}")
     return RunError(
+        f"cannot read {path.name}: {error.strerror}",
+        where=str(path),
+        hint="nothing was changed: try again once the disk can be read",
+    )
+
+
+def damaged(path: Path, reason: str) -> DamagedError:
+    """The error of checkpoint ``path``."""
+    return DamagedError(
         f"checkpoint {path.name} is damaged: {reason}",
         where=str(path),
         hint="toolkit runs verify RUN lists what is whole; resuming uses the checkpoint before it",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from toolkit.core.errors import DataError
-from toolkit.core.statistics import RESAMPLES, Floats, Interval, iqm
+from toolkit.core.statistics import RESAMPLES, Floats, Interval, iqm, pooled
 
 _BAND_RESAMPLES = 2_000  # of a whole curve; a picture shows no more
 
@@ -74,7 +74,9 @@ def performance_profile(
     confidence: float = 0.95,
     rng: np.random.Generator,
 ) -> Curve:
-    """Share of runs with a score above each threshold (T,): Agarwal et al. 2021, section 4.2.
+    """Share of runs with a score above each threshold (T,), environments counting alike.
+
+    Agarwal et al. 2021, section 4.2.
 
     Raises:
         DataError: for no environment, or one without a seed.
@@ -82,7 +84,7 @@ def performance_profile(
     arrays, at = _arrays(strata), np.asarray(thresholds, np.float64)
 
     def shares(draw: Callable[[Floats], Floats]) -> Floats:
-        scores = np.concatenate([draw(x) for x in arrays], axis=-1)
+        scores = pooled([draw(x) for x in arrays])
         return np.stack([np.mean(scores > t, axis=-1) for t in at], axis=-1)
 
     ends = _ends(shares, arrays, n_resamples, confidence, rng, at.shape)

@@ -57,10 +57,9 @@ class Trainer:
         self.ranks = ranks or Ranks()
         self.progress = progress if progress and self.ranks.is_main else Silent()
         self._memory = Memory()
+        self._step = 0
         self._saved_step: int | None = None
-        self._stop = Stopping(
-            lambda: self._interruption(self._saved_step or 0), self.ranks.world == 1
-        )
+        self._stop = Stopping(lambda: self._interruption(self._saved_step), self.ranks.world == 1)
         wanted = settings.tensorboard and self.ranks.is_main
         self._board = TensorBoard(run.path / "tensorboard") if wanted else None
 
@@ -99,6 +98,7 @@ class Trainer:
             self._saved_step, state = found
             step = self._saved_step
             self._memory = self._take(task.load_state_dict, state)
+        self._step = step
         if self.ranks.is_main:
             # Those after it are damaged: nothing may be linked from them or give way to them.
             folder = self.run.checkpoints
@@ -130,6 +130,7 @@ class Trainer:
             self._memory.trained_s += now - stepped  # evaluations and checkpoints do not count
             self._guard(figures, step)
             step += 1
+            self._step = step
             self._memory.add(figures)
             self.progress.update(step, figures)
             better = self._evaluate(task, step) if self._evaluation_due(task, step) else False
@@ -210,14 +211,13 @@ class Trainer:
         kept = {} if self._saved_step is None else {"saved_step": self._saved_step}
         self.run.set_status(state, step, **kept, **more)
 
-    def _interruption(self, step: int) -> InterruptedRunError:
+    def _interruption(self, step: int | None) -> InterruptedRunError:
         if self.ranks.is_main:
-            self._tell("interrupted", step)
+            self._tell("interrupted", step or 0)
         error = CancelledRunError if self._stop.number == signal.SIGINT else InterruptedRunError
         hint = f"toolkit runs resume {self.run.path}"
-        return error(
-            f"stopped by a signal after step {step}, saved", where=str(self.run.path), hint=hint
-        )
+        when = "before anything was saved" if step is None else f"after step {step}, saved"
+        return error(f"stopped by a signal {when}", where=str(self.run.path), hint=hint)
 
     def _finish(self, task: Task, step: int, stopped_by: str) -> dict[str, Any]:
         self._stop.phase = "finish"
@@ -248,7 +248,6 @@ class Trainer:
 
     def _record_failure(self, error: Exception) -> None:
         try:
-            step = int(self.run.status.get("step", 0))
-            self._tell("failed", step, error=str(error))
+            self._tell("failed", self._step, error=str(error))
         except ToolkitError as second:  # a full disk must not hide the first error
             _log.warning("the failure could not be recorded: %s", second.what)

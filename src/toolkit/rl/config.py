@@ -63,7 +63,8 @@ class AcerConfig(Config):
         None, gt=0, lt=1, description="λ: lengths are drawn with weight λ^l, at most trajectory"
     )
     averaged: bool = Field(
-        False, description="mean over the lengths 1 to trajectory, of weights λ^l if geometric"
+        False,
+        description="mean over the lengths 1 to trajectory, weighted as geometric draws them",
     )
     truncation: Literal["soft", "hard"] = Field(
         "soft", description="of density ratios: b tanh(ρ/b), or min(ρ, b)"
@@ -165,8 +166,12 @@ class RlRunConfig(RunConfig):
             raise ValueError(
                 f"twin_q.critic_hidden = {list(widths)}: blocks of simba are of one width"
             )
-        if self.replay.capacity < max(self.environments, self.acer.trajectory + 1):
-            raise ValueError(f"replay.capacity = {self.replay.capacity} holds no trajectory")
+        rows = self.acer.trajectory + 1 if self.backbone == "acer" else 1
+        if self.replay.capacity < rows * self.environments:
+            raise ValueError(
+                f"replay.capacity = {self.replay.capacity} is less than {rows} rows for each of "
+                f"{self.environments} environments"
+            )
         return self
 
 

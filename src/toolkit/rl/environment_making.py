@@ -122,7 +122,7 @@ def blaming(env: Env, doing: Literal["reset", "step", "render"]) -> Iterator[Non
     except Exception as error:
         name = env.spec.id if env.spec else str(env)
         what = f"{name!r} failed in its {doing}: {error} ({type(error).__name__})"
-        hint = "toolkit --debug shows where; the last checkpoint is kept"
+        hint = "toolkit --debug shows where in its code; what was saved is kept"
         raise ConfigError(what, where="env", hint=hint) from error
 
 

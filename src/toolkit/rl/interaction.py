@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from toolkit.core.errors import DivergedError
+from toolkit.core.errors import ConfigError, DivergedError
 from toolkit.core.rng import Streams
 from toolkit.core.run import Run
 from toolkit.rl.agents.agent import Action, Agent, anyhow, follow
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.diagnosis import value_bias
 from toolkit.rl.environments import Environments
-from toolkit.rl.episodes import Episode, Judged
+from toolkit.rl.episodes import Episode, Judged, write_returns
 from toolkit.rl.evaluation import Evaluator
 from toolkit.rl.replay import Replay, Rows
 
@@ -34,6 +35,7 @@ class Interaction:
         replay: what was done.
         config: of the run.
         judge: makes the run's result of the finished training.
+        folder: where files of all returns are kept up with the evaluations, if anywhere.
 
     Attributes:
         evaluator: of policies, on an environment of its own.
@@ -46,9 +48,10 @@ class Interaction:
         replay: Replay,
         config: RlRunConfig,
         judge: Callable[[Interaction, Run], Mapping[str, Any]],
+        folder: Path | None = None,
     ) -> None:
         self.agent, self.environments, self.replay = agent, environments, replay
-        self.config, self.judge = config, judge
+        self.config, self.judge, self.folder = config, judge, folder
         self.streams = Streams(config.seed)
         self.episodes: list[Episode] = []
         self.evaluations: list[Judged] = []
@@ -80,7 +83,7 @@ class Interaction:
         bounded = np.tanh(action.actions) if policy.squash else action.actions
         try:
             step, finished = environments.step(environments.spaces.scaled(bounded))
-        except DivergedError as error:
+        except (ConfigError, DivergedError) as error:
             error.where += f"; step {i} of the run"
             raise
         ended = step.terminated | step.truncated
@@ -144,11 +147,14 @@ class Interaction:
         judged = Judged(i, found.returns.tolist(), found.lengths.tolist())
         before = self.evaluations[-1].step if self.evaluations else 0
         self.evaluations.append(judged)
+        if self.folder is not None:  # not at the end alone: not every run comes to it
+            write_returns(self.folder, self.episodes, self.evaluations)
         figures = {
             "evaluation/return": float(found.returns.mean()),
-            "evaluation/return_sd": float(found.returns.std()),
             "evaluation/length": float(found.lengths.mean()),
         }
+        if len(found.returns) > 1:
+            figures["evaluation/return_sd"] = float(found.returns.std(ddof=1))
         recent = [one for one in self.episodes if one.step > before]
         if recent:
             figures["training/return"] = float(np.mean([one.total for one in recent]))
@@ -164,6 +170,11 @@ class Interaction:
     def sigma(self) -> NDArray[np.float64]:
         """σ (a,), its mean over the actions since the last evaluation."""
         return self._stds / max(self._acted, 1)
+
+    @property
+    def has_acted(self) -> bool:
+        """Whether there were actions since the last evaluation."""
+        return self._acted > 0
 
     @torch.inference_mode()
     def by_mode(self, observations: NDArray[Any]) -> NDArray[Any]:

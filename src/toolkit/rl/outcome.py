@@ -1,20 +1,17 @@
-"""The verdict on a finished run: its policy judged, stored, drawn; every return as CSV."""
+"""The verdict on a finished run: its policy judged, stored, drawn."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from toolkit.core.files import write_atomic
 from toolkit.core.run import Run
 from toolkit.rl import evaluation, figures, stored
 from toolkit.rl.config import RlRunConfig
-from toolkit.rl.episodes import Episode
+from toolkit.rl.episodes import write_returns
 from toolkit.rl.interaction import Interaction
 from toolkit.rl.protocol import reference
 
@@ -28,7 +25,7 @@ def judge(task: Interaction, run: Run) -> dict[str, Any]:
     found = task.evaluator(task.by_mode, starts).summary()
     sigma = _sigma(task, run)
     _store(task, run.path, sigma)
-    write_returns(task, run.path)
+    write_returns(run.path, task.episodes, task.evaluations)
     _draw(config, run)
     last = [one.total for one in task.episodes[-10:]]
     return {
@@ -105,30 +102,11 @@ def _notes(task: Interaction, lengths: Sequence[int], starts: range) -> list[str
 
 
 def _sigma(task: Interaction, run: Run) -> list[float]:
-    """σ of each action before the model's evaluation; of all actions if there was none yet."""
+    """σ of each action since the last evaluation, or before the one that chose the model."""
     size, judged = task.environments.spaces.action_size, task.model_step
+    if judged is None and task.has_acted:
+        return [float(value) for value in task.sigma]
     lines = [line for line in run.metrics if judged is None or line["step"] == judged]
     if not lines:
         return [float(value) for value in task.sigma]
     return [float(lines[-1][f"sigma/{k}"]) for k in range(size)]
-
-
-def write_returns(task: Interaction, folder: Path) -> None:
-    """``episodes.csv`` and ``evaluations.csv``: every return, one a row."""
-    header = ["step", "environment", "return", "length", "terminated", "time_s"]
-    assert len(header) == len(Episode._fields)
-    _write(folder / "episodes.csv", header, task.episodes)
-    rows = [
-        (one.step, k, total, length)
-        for one in task.evaluations
-        for k, (total, length) in enumerate(zip(one.returns, one.lengths))
-    ]
-    _write(folder / "evaluations.csv", ["step", "episode", "return", "length"], rows)
-
-
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([int(v) if isinstance(v, bool) else v for v in row] for row in rows)
-    write_atomic(path, text.getvalue())

@@ -16,6 +16,7 @@ from toolkit.rl.agents.twin_q import TwinQ
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.environments import Environments, Spaces
 from toolkit.rl.evaluation import LONGEST
+from toolkit.rl.idle_settings import idle
 from toolkit.rl.interaction import Interaction
 from toolkit.rl.outcome import judge
 from toolkit.rl.replay import Replay
@@ -33,24 +34,30 @@ def build(run: Run, config: RlRunConfig, ranks: Ranks) -> Interaction:
     if ranks.world > 1:
         hint = "toolkit sweep rl run ENV --seeds 0-4 --workers N"
         raise ConfigError("a run is one process", where=f"--devices {ranks.world}", hint=hint)
-    return make(config, run.path if config.replay.memory_map else None)
+    for setting in idle(config):
+        _log.warning(
+            "%s decides nothing: backbone = %s, dispersion.kind = %s",
+            *(setting, config.backbone, config.dispersion.kind),
+        )
+    return make(config, run.path)
 
 
-def make(config: RlRunConfig, rows: Path | None = None) -> Interaction:
-    """The task of ``config``; its replay lies on the disk of folder ``rows``, or in memory."""
+def make(config: RlRunConfig, folder: Path | None = None) -> Interaction:
+    """The task of ``config``; returns, and the replay where it is mapped, go to ``folder``."""
     # torch has no other switch than one for the whole process; a run has a process of its own
     torch.set_float32_matmul_precision("medium" if config.products == "bfloat16" else "highest")
     environments = Environments(config.env, config.env_args, config.environments, config.seed)
     spaces = environments.spaces
     if spaces.time_limit is None:
         _log.warning(
-            "%s has no time limit: evaluations cut episodes after %d steps, training never does; "
-            "--env-arg max_episode_steps=1000 sets one",
+            "%s is registered without a time limit: evaluations cut episodes after %d steps, "
+            "training does not; --env-arg max_episode_steps=1000 sets one",
             *(config.env, LONGEST),
         )
     size, actions = spaces.observation_size, spaces.action_size
+    rows = folder if config.replay.memory_map else None
     replay = Replay(config.replay.capacity, size, actions, config.environments, rows)
-    return Interaction(_agent(spaces, config), environments, replay, config, judge)
+    return Interaction(_agent(spaces, config), environments, replay, config, judge, folder)
 
 
 def _agent(spaces: Spaces, config: RlRunConfig) -> Agent:

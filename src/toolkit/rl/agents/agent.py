@@ -32,10 +32,13 @@ class Action(NamedTuple):
 def anyhow(uniform: NDArray[np.float64], squash: bool) -> Action:
     """Uniformly random actions (N, a) of [-1, 1] as if drawn from modes of zero."""
     n, size = uniform.shape
-    actions = (np.arctanh(uniform) if squash else uniform).astype(np.float32)
-    std = np.full((n, size), -0.5 * np.log(3.0), np.float32)  # that of uniform numbers
-    log_probs = np.full(n, -size * np.log(2.0), np.float32)
-    return Action(actions, np.zeros_like(actions), log_probs, std)
+    actions, densities, std = uniform, np.full((n, size), 0.5), 1 / np.sqrt(3)
+    if squash:  # before their tanh, of which they are uniform
+        actions, densities, std = np.arctanh(uniform), 0.5 * (1 - uniform**2), np.pi / np.sqrt(12)
+    log_probs = np.log(densities).sum(1).astype(np.float32)
+    log_stds = np.full((n, size), np.log(std), np.float32)
+    modes = np.zeros((n, size), np.float32)
+    return Action(actions.astype(np.float32), modes, log_probs, log_stds)
 
 
 class Agent(Protocol):

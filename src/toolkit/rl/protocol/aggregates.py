@@ -40,6 +40,8 @@ def _notes(comparison: Comparison) -> list[str]:
     if left_out:
         why = "no published score to normalise by, or a preset has no run there"
         notes.append(f"Not in the aggregate: {', '.join(left_out)} ({why}).")
+    if len({len(one.histories) for one in groups}) > 1:
+        notes.append("In the aggregate environments count alike, however many seeds they have.")
     return notes
 
 
