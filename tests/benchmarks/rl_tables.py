@@ -87,6 +87,8 @@ def peers() -> str:
 
 
 def _interval(row: dict[str, Any]) -> str:
+    if row["ci95"] is None:  # of one seed
+        return f"{row['mean']:.0f}"
     return f"{row['mean']:.0f} ({row['ci95'][0]:.0f} to {row['ci95'][1]:.0f})"
 
 
