@@ -128,17 +128,47 @@ class Counter(gymnasium.Env):
         return np.full(self.observation_space.shape, seen), reward, False, False, {}
 
 
+class Course(Counter):
+    """Counts its episodes, as one that grows harder does."""
+
+    begun = 0
+
+    def __init__(self):
+        super().__init__()
+        self.offset = 0.0
+
+    def reset(self, *, seed=None, options=None):
+        self.begun += 1
+        return super().reset(seed=seed)
+
+
 @pytest.fixture(autouse=True)
 def counter():
-    for name in ("Counter-v0", "Counter-v1"):
-        register(name, Counter, max_episode_steps=40)
+    known = {"Counter-v0": Counter, "Counter-v1": Counter, "Course-v0": Course}
+    for name, kind in known.items():
+        register(name, kind, max_episode_steps=40)
     yield
-    for name in ("Counter-v0", "Counter-v1"):
+    for name in known:
         del registry[name]
 
 
 def test_environment_of_a_user_that_draws_from_np_random_continues(tmp_path):
     assert continues("Counter-v0", {}, 55, 100, tmp_path) >= 2
+
+
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", "MountainCarContinuous-v0"])
+def test_what_the_running_episode_decides_is_not_warned_of(env_id, tmp_path, caplog):
+    continues(env_id, {}, 255, 10, tmp_path)
+    assert not caplog.records
+
+
+def test_what_an_environment_keeps_across_episodes_is_named(tmp_path, caplog):
+    environments = Environments("Course-v0", {}, 1, seed=0)
+    random_steps(environments, np.random.default_rng(0), 95)
+    Environments("Course-v0", {}, 1, seed=0).load_state_dict(saved(environments, tmp_path))
+    (record,) = caplog.records
+    assert "other values than when it was saved: Course.begun (2, before 3)" in record.getMessage()
+    assert "Course.x" not in record.getMessage()
 
 
 @pytest.mark.parametrize("outside", ["observation", "reward"])

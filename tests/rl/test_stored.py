@@ -136,6 +136,19 @@ def test_weights_of_another_network_are_named_with_both_shapes(run):
         load_policy(run.path)
 
 
+@pytest.mark.parametrize(
+    ("state", "saved", "is_told"),
+    [("running", 500, True), ("paused", 300, False), ("finished", 500, False)],
+)
+def test_a_policy_that_its_run_has_gone_on_from_is_told(run, state, saved, is_told, caplog):
+    save_policy(run.path, small(), **FACTS, step=300)
+    run.set_status(state, saved, saved_step=saved)
+    load_policy(run.path)
+    assert ("of step 300; the run has gone on to step 500" in caplog.text) == is_told
+    (run.path / "status.json").write_text("{")
+    load_policy(run.path)
+
+
 def test_a_run_of_another_application_is_refused(tmp_path):
     other = Run.create(tmp_path, "ecg", "train", RlRunConfig())
     with pytest.raises(RunError, match="a run of ecg"):

@@ -3,11 +3,14 @@
 Two ways with one interface. ``Physics`` writes down the state of the simulation; it is for
 gymnasium's own MuJoCo environments, which keep nothing else. ``Replayed`` writes down how the
 running episode came about and does it again; it is for every other environment, and exact if that
-one draws its random numbers from ``np_random`` alone, which is verified.
+one draws its random numbers from ``np_random`` alone, which is verified, and keeps nothing from one
+episode to the next, which is looked for among its numbers, texts and arrays.
 """
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +23,8 @@ from numpy.typing import NDArray
 from toolkit.core.errors import RunError
 
 Env = gymnasium.Env[Any, Any]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -153,7 +158,8 @@ class Replayed:
         size = self._env.action_space.shape
         assert size is not None, "actions are a box"
         actions = np.array(self._actions, np.float32).reshape(-1, *size)
-        return {"seed": self._seed, "random": self._random, "actions": actions}
+        started = {"seed": self._seed, "random": self._random}
+        return {**started, "actions": actions, "holds": held(self._env)}
 
     def restore(self, state: Mapping[str, Any], episode: Episode) -> None:
         """Play the episode again, and compare what it led to."""
@@ -175,3 +181,33 @@ class Replayed:
                 f"{episode.total!r})",
                 hint="let it draw its random numbers from self.np_random alone, or start anew",
             )
+        self._compare(name, state.get("holds", {}))
+
+    def _compare(self, name: str, before: Mapping[str, str]) -> None:
+        """Warn of what playing the running episode again did not bring back."""
+        now = held(self._env)
+        lost = [key for key, value in before.items() if now.get(key, value) != value]
+        if lost:
+            told = ", ".join(f"{key} ({now[key]}, before {before[key]})" for key in lost[:5])
+            _log.warning(
+                "%s holds other values than when it was saved: %s; if it keeps them from one "
+                "episode to the next, this run goes on otherwise than one that never stopped",
+                *(name, told),
+            )
+
+
+def held(env: Env) -> dict[str, str]:
+    """Numbers and texts that ``env`` and its wrappers hold as attributes, and hashes of arrays."""
+    return {
+        f"{type(layer).__name__}.{key}": _told(value)
+        for layer in _layers(env)
+        for key, value in vars(layer).items()
+        if isinstance(value, bool | int | float | str | np.generic | np.ndarray)
+        and key != "_np_random_seed"  # of the generator, which is put back
+    }
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"array {hashlib.sha256(value.tobytes()).hexdigest()[:8]}"
+    return repr(value)

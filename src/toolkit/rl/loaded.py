@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from toolkit.core import released
-from toolkit.core.errors import ConfigError, DataError
+from toolkit.core.errors import ConfigError, DataError, RunError
+from toolkit.core.run import Run
 from toolkit.rl.agents.policy import Policy
 from toolkit.rl.environments import Spaces
 from toolkit.rl.stored import About, load_stored
 
 Floats = NDArray[np.float32]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,5 +111,23 @@ def load_policy(
     Raises:
         RunError: nothing fits, it is no finished policy, or it is damaged.
     """
-    folder = released.find(str(spec), "rl", runs_dir).path
-    return LoadedPolicy(*load_stored(folder), deterministic)
+    found = released.find(str(spec), "rl", runs_dir)
+    policy, about = load_stored(found.path)
+    if isinstance(found, Run):
+        _warn_of_later_steps(found, about)
+    return LoadedPolicy(policy, about, deterministic)
+
+
+def _warn_of_later_steps(run: Run, about: About) -> None:
+    """A run that was made longer keeps its first policy until it has come to its new end."""
+    try:
+        status = run.status
+    except RunError:  # damaged: it says nothing
+        return
+    saved = int(status.get("saved_step", 0))
+    if status.get("state") != "finished" and about.step is not None and saved > about.step:
+        _log.warning(
+            "the policy of %s is of step %d; the run has gone on to step %d, and stores what it "
+            "has learnt at its end: toolkit runs resume %s",
+            *(run.name, about.step, saved, run.path),
+        )

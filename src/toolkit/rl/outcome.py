@@ -63,7 +63,13 @@ def _store(task: Interaction, folder: Path, sigma: list[float]) -> None:
         hidden=config.hidden,
         activation=config.activation,
         sigma=sigma,
+        step=_steps(task) if task.model_step is None else task.model_step,
     )
+
+
+def _steps(task: Interaction) -> int:
+    """Of all environments together."""
+    return task.replay.steps * task.config.environments
 
 
 def _draw(config: RlRunConfig, run: Run) -> None:
@@ -79,8 +85,8 @@ def _draw(config: RlRunConfig, run: Run) -> None:
 
 
 def _pace(task: Interaction) -> dict[str, float]:
-    steps, seconds = task.replay.steps * task.config.environments, max(task.trained_s, 1e-9)
-    paces = {"steps_per_s": steps / seconds, "updates_per_s": task.updates / seconds}
+    seconds = max(task.trained_s, 1e-9)
+    paces = {"steps_per_s": _steps(task) / seconds, "updates_per_s": task.updates / seconds}
     return {**paces, "updates": task.updates}
 
 
@@ -96,7 +102,7 @@ def _notes(task: Interaction, lengths: Sequence[int], starts: range) -> list[str
         notes.append(f"episodes that did not end were cut after {evaluation.LONGEST} steps")
     if not task.updates:
         notes.append(f"nothing was learnt: learning_starts = {config.learning_starts}")
-    if task.is_random(task.replay.steps * config.environments - 1):
+    if task.is_random(_steps(task) - 1):
         notes.append(f"all actions were uniformly random: random_steps = {config.random_steps}")
     return notes
 

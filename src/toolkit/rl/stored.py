@@ -42,6 +42,7 @@ class About(Config):
     sigma: tuple[float, ...] = Field(
         description="of exploration at the end, each action's mean, in the box [-1, 1]"
     )
+    step: int | None = Field(None, ge=0, description="environment steps that it learnt from")
 
     @model_validator(mode="after")
     def _one_for_each_action(self) -> Self:
@@ -66,6 +67,7 @@ def save_policy(
     hidden: Sequence[int],
     activation: str,
     sigma: ArrayLike,
+    step: int | None = None,
 ) -> About:
     """Write ``model.safetensors`` and ``model.json``; returns what the latter says.
 
@@ -78,6 +80,7 @@ def save_policy(
         hidden: widths of the actor.
         activation: of the actor.
         sigma: (a,), deviation of exploration in actions scaled to [-1, 1].
+        step: environment steps that it learnt from.
 
     Raises:
         RunError: the folder cannot be written.
@@ -98,6 +101,7 @@ def save_policy(
         reach=policy.actor.reach,
         standardise=policy.standardisation.enabled,
         sigma=tuple(np.asarray(sigma, np.float64).tolist()),
+        step=step,
     )
     weights.write(folder, policy)
     write_atomic(folder / ABOUT, about.model_dump_json(indent=2) + "\n")
