@@ -79,7 +79,8 @@ def test_a_file_that_may_not_grow(tmp_path):
     ours.close()
     assert code == 4 and "cannot write" in what
     assert str(run.checkpoints) in where and "MiB free" in where
-    assert (run.status["state"], run.status["step"]) == ("failed", 6)  # 7 was never said saved
+    assert (run.status["state"], run.status["step"]) == ("failed", 7)
+    assert run.status["saved_step"] == 6  # 7 was never said saved
     assert checkpoint.load_newest(run.checkpoints)[0] == 6
     assert not list(run.checkpoints.glob(".tmp-*"))
     assert grow(run.path)["rows"] == 48  # space again: it goes on
@@ -150,7 +151,8 @@ def test_training_on_a_failing_disk_never_claims_a_save(tmp_path, monkeypatch):
         with pytest.raises(RunError, match="No space left") as caught:
             grow(run.path)
     assert_says_where(caught.value, run.checkpoints)
-    assert (run.status["state"], run.status["step"]) == ("failed", 2)
+    assert (run.status["state"], run.status["step"]) == ("failed", 3)
+    assert run.status["saved_step"] == 2
     assert run.result is None
     assert grow(run.path)["rows"] == 20
 
