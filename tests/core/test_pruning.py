@@ -1,6 +1,8 @@
 """Checkpoints removed on request: what is needed stays."""
 
+import errno
 import shutil
+from pathlib import Path
 
 import pytest
 from tiny_tasks import fit, new_run
@@ -40,6 +42,21 @@ def test_a_damaged_newest_checkpoint_is_not_what_is_kept(run):
     with pytest.raises(RunError, match="no checkpoint is whole"):
         prune(run, 1)
     assert checkpoint.steps(run.checkpoints)
+
+
+def test_nothing_is_removed_while_a_checkpoint_cannot_be_read(run, monkeypatch):
+    before, newest = checkpoint.steps(run.checkpoints), checkpoint.steps(run.checkpoints)[-1]
+    read = Path.read_bytes
+
+    def fail(self):
+        if self.parent.name == checkpoint.name_of(newest):
+            raise OSError(errno.EIO, "Input/output error")
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(RunError, match="cannot read"):
+        prune(run, 1)
+    assert checkpoint.steps(run.checkpoints) == before
 
 
 def test_only_a_finished_run_may_lose_all(run):

@@ -59,23 +59,17 @@ def test_a_classifier_of_some_classes_maps_those(scene: Path, tmp_path: Path) ->
     refused(2, "hsi", "train", *words, "--set", "classes=[1,9]", says=("no class has id 9",))
 
 
-def test_a_map_without_labels_holds_what_its_run_learnt_from(scene: Path, tmp_path: Path) -> None:
-    words = ("--scene", scene, "--labels", truth(scene), "--per-class", 5, *SMALL)
-    few = ("--set", "steps=5", "--set", "regularise=3", "--runs-dir", tmp_path)
-    run = answer("hsi", "train", *words, *few)
-    out = ("--out", tmp_path / "maps", "--format", "npy")
-    answer("hsi", "map", run["run"], scene, *out)
-    classes = np.load(tmp_path / "maps" / "classes.npy").astype("<i2") - 1
-    assert hashlib.sha256(classes.tobytes()).hexdigest() == run["map_sha256"]
-
-
-def test_other_labels_leave_the_map_of_the_run_as_it_is(scene: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_labels", [False, True])
+def test_a_map_holds_what_its_run_learnt_from_whatever_labels_it_is_given(
+    has_labels: bool, scene: Path, tmp_path: Path
+) -> None:
     words = ("--scene", scene, "--labels", truth(scene), "--per-class", 5, *SMALL)
     few = ("--set", "steps=5", "--set", "regularise=3", "--runs-dir", tmp_path)
     run = answer("hsi", "train", *words, *few)
     np.save(tmp_path / "gt.npy", np.eye(40, 30, dtype=np.int32))
-    out = ("--labels", tmp_path / "gt.npy", "--out", tmp_path / "maps", "--format", "npy")
-    answer("hsi", "map", run["run"], scene, *out)
+    labels = ("--labels", tmp_path / "gt.npy") if has_labels else ()
+    out = ("--out", tmp_path / "maps", "--format", "npy")
+    answer("hsi", "map", run["run"], scene, *labels, *out)
     classes = np.load(tmp_path / "maps" / "classes.npy").astype("<i2") - 1
     assert hashlib.sha256(classes.tobytes()).hexdigest() == run["map_sha256"]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.core import checkpoint
 from toolkit.core.errors import ConfigError, RunError
+from toolkit.core.hashed_files import DamagedError
 from toolkit.core.run import Run
 
 
@@ -23,7 +24,7 @@ def prune(run: Run, keep: int, *, only_say: bool = False) -> dict[str, Any]:
 
     Raises:
         ConfigError: an unfinished run would be left without a checkpoint to go on from.
-        RunError: a living process writes to the run.
+        RunError: a living process writes to the run, or a checkpoint cannot be read just now.
     """
     with run.locked():
         state = run.status["state"]
@@ -56,7 +57,7 @@ def _state(run: Run, step: int) -> dict[str, Any] | None:
     """What a checkpoint holds; None if it is damaged."""
     try:
         return checkpoint.load(run.checkpoints / checkpoint.name_of(step))[1]
-    except RunError:
+    except DamagedError:
         return None
 
 
