@@ -393,13 +393,13 @@ READERS = {"evaluate": (), "render": ("--out", "walk.mp4"), "export": ("policy.o
 
 
 @pytest.mark.parametrize("verb", READERS)
-def test_only_finished_policies_are_read(
+def test_only_policies_are_read(
     verb: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rest = READERS[verb]
     (finished / "model.json").unlink()
-    refused(4, "rl", verb, finished, *rest, says=("no finished policy", "runs resume"))
+    refused(4, "rl", verb, finished, *rest, says=("no policy yet", "runs resume"))
     refused(4, "rl", verb, "rl-run-1999", *rest, says=("rl-run-1999",))
     assert not (tmp_path / "walk.mp4").exists() and not (tmp_path / "policy.onnx").exists()
 

@@ -9,9 +9,14 @@ from gymnasium.envs.registration import register, registry
 from gymnasium.spaces import Box
 
 from toolkit.core import checkpoint
+from toolkit.core.config import load, preset_path
+from toolkit.core.distributed import Ranks
 from toolkit.core.errors import RunError
+from toolkit.core.run import Run
+from toolkit.rl.config import PRESETS, RlRunConfig
 from toolkit.rl.environment_state import Physics, Replayed, recorder
 from toolkit.rl.environments import Environments, make
+from toolkit.rl.tasks import build
 
 V4_LIKE = {"include_cfrc_ext_in_observation": False, "contact_cost_weight": 0}
 SHORT = {"max_episode_steps": 40}
@@ -128,6 +133,26 @@ class Counter(gymnasium.Env):
         return np.full(self.observation_space.shape, seen), reward, False, False, {}
 
 
+class Drifting(Counter):
+    """Starts or moves by what no seed decides."""
+
+    draws = np.random.default_rng()
+
+    def __init__(self, where):
+        super().__init__()
+        self.where = where
+
+    def reset(self, *, seed=None, options=None):
+        seen, facts = super().reset(seed=seed)
+        return seen + (self.draws.normal() if self.where == "reset" else 0), facts
+
+    def step(self, action):
+        if self.where == "failure":
+            raise OSError("unplugged")
+        seen, reward, *rest = super().step(action)
+        return seen, reward + (self.draws.normal() if self.where == "step" else 0), *rest
+
+
 class Course(Counter):
     """Counts its episodes, as one that grows harder does."""
 
@@ -145,6 +170,7 @@ class Course(Counter):
 @pytest.fixture(autouse=True)
 def counter():
     known = {"Counter-v0": Counter, "Counter-v1": Counter, "Course-v0": Course}
+    known["Drifting-v0"] = Drifting
     for name, kind in known.items():
         register(name, kind, max_episode_steps=40)
     yield
@@ -176,6 +202,16 @@ def test_environment_that_depends_on_anything_else_is_refused(outside, tmp_path)
     with pytest.raises(RunError, match="Counter-v0 cannot be resumed exactly") as caught:
         continues("Counter-v0", {"outside": outside}, 55, 1, tmp_path)
     assert "np_random" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("where", "is_told"), [("nowhere", False), ("reset", True), ("step", True), ("failure", False)]
+)
+def test_what_cannot_be_resumed_is_told_when_a_run_begins(where, is_told, tmp_path, caplog):
+    sets = ("env=Drifting-v0", f"env_args.where={where}")
+    config = load(RlRunConfig, preset=preset_path(PRESETS, "acerax"), sets=sets)
+    build(Run.create(tmp_path, "rl", "run", config), config, Ranks())
+    assert ("Drifting-v0 does not give the same episode again" in caplog.text) == is_told
 
 
 def test_mujoco_environment_of_a_user_or_under_another_wrapper_is_played_again():

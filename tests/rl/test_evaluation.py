@@ -145,9 +145,9 @@ def run(tmp_path):
     env.close()
     torch.manual_seed(0)
     policy = Policy(spaces, Actor([3, 8, 1], "relu"), Standardisation(3), squash=False)
-    made = Run.create(tmp_path, "rl", "run", RlRunConfig(env="Pendulum-v1"))
-    facts = {"env": "Pendulum-v1", "env_args": {}, "hidden": (8,), "activation": "relu"}
-    save_policy(made.path, policy, label="acer", sigma=[0.5], **facts)
+    config = RlRunConfig(env="Pendulum-v1", label="acer", hidden=(8,), activation="relu")
+    made = Run.create(tmp_path, "rl", "run", config)
+    save_policy(made.path, policy, config, [0.5])
     return made
 
 

@@ -179,7 +179,7 @@ def test_the_best_policy_is_judged_and_every_return_kept(tmp_path) -> None:
     assert result["training_episodes"] == 3
 
 
-def test_a_run_that_is_stopped_early_leaves_its_returns_and_the_sigma_that_it_acted_with(
+def test_a_run_that_is_stopped_early_leaves_returns_policy_and_the_sigma_that_it_acted_with(
     tmp_path,
 ) -> None:
     sets = ("env=Pendulum-v1", "evaluate_every=250", "random_steps=250")
@@ -192,6 +192,9 @@ def test_a_run_that_is_stopped_early_leaves_its_returns_and_the_sigma_that_it_ac
     with (run.path / "episodes.csv").open() as file:  # what ends badly leaves them too
         assert [int(row["step"]) for row in csv.DictReader(file)] == [200]
     assert (run.path / "evaluations.csv").read_text().count("\n") == 1 + config.episodes
+    policy = load_policy(run.path)
+    rows = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    assert np.array_equal(policy(rows), task.by_mode(rows)) and policy.about.step == 250
     assert judge(task, run)["final_sigma"] == [pytest.approx(3**-0.5)]
     for i in range(250, 260):
         task.step(i)

@@ -18,14 +18,9 @@ from toolkit.rl.environments import Spaces
 from toolkit.rl.stored import load_stored, save_policy
 
 SPACES = Spaces(3, np.array([-2.0], np.float32), np.array([2.0], np.float32), 200)
-FACTS = {
-    "label": "acerax",
-    "env": "Pendulum-v1",
-    "env_args": {"g": 9.81},
-    "hidden": (8, 8),
-    "activation": "relu",
-    "sigma": [0.25],
-}
+CONFIG = RlRunConfig(
+    env="Pendulum-v1", env_args={"g": 9.81}, label="acerax", hidden=(8, 8), activation="relu"
+)
 
 
 def small(squash=False, standardise=True, bounded=False):
@@ -38,9 +33,8 @@ def small(squash=False, standardise=True, bounded=False):
 @pytest.fixture
 def run(tmp_path):
     """A finished run below ``tmp_path``."""
-    config = RlRunConfig(env="Pendulum-v1", env_args={"g": 9.81}, hidden=(8, 8))
-    made = Run.create(tmp_path, "rl", "run", config)
-    save_policy(made.path, small(), **FACTS)
+    made = Run.create(tmp_path, "rl", "run", CONFIG)
+    save_policy(made.path, small(), CONFIG, [0.25])
     return made
 
 
@@ -48,7 +42,7 @@ def run(tmp_path):
 @pytest.mark.parametrize("standardise", [False, True])
 def test_a_policy_comes_back_and_acts_to_the_bit_alike(tmp_path, squash, bounded, standardise):
     policy = small(squash, standardise, bounded)
-    said = save_policy(tmp_path, policy, **FACTS)
+    said = save_policy(tmp_path, policy, CONFIG, [0.25])
     again, about = load_stored(tmp_path)
     rows = torch.randn(20, 3)
     assert again(rows).equal(policy(rows)) and not again.training
@@ -96,10 +90,12 @@ def test_an_observation_of_another_shape_is_refused_with_both(run, shape):
         load_policy(run.path)(np.zeros(shape))
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "model.json"])
-def test_a_missing_file_is_an_unfinished_policy(run, file):
+@pytest.mark.parametrize(
+    ("file", "says"), [("model.safetensors", "no finished model"), ("model.json", "no policy yet")]
+)
+def test_a_missing_file_is_an_unfinished_policy(run, file, says):
     (run.path / file).unlink()
-    with pytest.raises(RunError, match="no finished"):
+    with pytest.raises(RunError, match=says):
         load_policy(run.path)
 
 
@@ -137,14 +133,19 @@ def test_weights_of_another_network_are_named_with_both_shapes(run):
 
 
 @pytest.mark.parametrize(
-    ("state", "saved", "is_told"),
-    [("running", 500, True), ("paused", 300, False), ("finished", 500, False)],
+    ("state", "step", "is_told"),
+    [
+        ("running", 500, True),
+        ("failed", 301, True),
+        ("paused", 300, False),
+        ("finished", 500, False),
+    ],
 )
-def test_a_policy_that_its_run_has_gone_on_from_is_told(run, state, saved, is_told, caplog):
-    save_policy(run.path, small(), **FACTS, step=300)
-    run.set_status(state, saved, saved_step=saved)
+def test_a_policy_that_its_run_has_gone_on_from_is_told(run, state, step, is_told, caplog):
+    save_policy(run.path, small(), CONFIG, [0.25], step=300)
+    run.set_status(state, step)
     load_policy(run.path)
-    assert ("of step 300; the run has gone on to step 500" in caplog.text) == is_told
+    assert (f"come to step {step}, its policy is of step 300" in caplog.text) == is_told
     (run.path / "status.json").write_text("{")
     load_policy(run.path)
 
@@ -176,5 +177,5 @@ def test_export_writes_a_file_that_gives_the_same_actions(run, tmp_path):
 def test_commands_refuse_a_run_that_has_no_policy_yet(tmp_path, words):
     made = Run.create(tmp_path, "rl", "run", RlRunConfig())
     verb, *rest = words
-    refused(4, "rl", verb, made.path, *rest, says=("no finished policy", "toolkit runs resume"))
+    refused(4, "rl", verb, made.path, *rest, says=("no policy yet", "toolkit runs resume"))
     refused(4, "rl", verb, "nothing", *rest, "--runs-dir", tmp_path, says=("nothing",))

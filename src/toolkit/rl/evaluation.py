@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.core import rng, statistics
-from toolkit.core.errors import DivergedError
+from toolkit.core.errors import ConfigError, DivergedError
 from toolkit.rl import environments
 from toolkit.rl.environment_making import blaming, closed_with, observed
 
 Floats = NDArray[np.float64]
 Act = Callable[[NDArray[Any]], NDArray[Any]]  # observations (N, d) to actions (N, a), own units
 LONGEST = 10_000  # steps of an episode in an environment that never ends one
+_TRIED = 20  # steps to see whether an episode can be had again
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,27 @@ class Evaluator:
         while one.goes_on:
             one.step(act(one.observation[None])[0])
         return one
+
+    def repeats(self) -> bool:
+        """Whether the same seed and actions give the same episode again, as far as it is tried.
+
+        An environment that fails on the way is not judged: training tells of that, with its step.
+        """
+        try:
+            return self._tried() == self._tried()
+        except (ConfigError, DivergedError):
+            return True
+
+    def _tried(self) -> tuple[float, bytes]:
+        """Sum of rewards and all observations of random actions."""
+        spaces, random = environments.spaces_of(self._environment), rng.generator(0, "repeats")
+        actions = spaces.scaled(random.uniform(-1, 1, (_TRIED, spaces.action_size)))
+        one = Rollout(self._environment, self.seeds.start, self.env_id)
+        seen = [one.observation]
+        while one.goes_on and one.length < _TRIED:
+            one.step(actions[one.length])
+            seen.append(one.observation)
+        return one.total, np.stack(seen).tobytes()
 
     def __enter__(self) -> Self:
         return self

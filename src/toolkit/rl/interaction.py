@@ -21,6 +21,7 @@ from toolkit.rl.environments import Environments
 from toolkit.rl.episodes import Episode, Judged, write_returns
 from toolkit.rl.evaluation import Evaluator
 from toolkit.rl.replay import Replay, Rows
+from toolkit.rl.stored import save_policy
 
 
 class Interaction:
@@ -35,7 +36,7 @@ class Interaction:
         replay: what was done.
         config: of the run.
         judge: makes the run's result of the finished training.
-        folder: where files of all returns are kept up with the evaluations, if anywhere.
+        folder: where all returns and the policy are kept up with the evaluations, if anywhere.
 
     Attributes:
         evaluator: of policies, on an environment of its own.
@@ -149,6 +150,7 @@ class Interaction:
         self.evaluations.append(judged)
         if self.folder is not None:  # not at the end alone: not every run comes to it
             write_returns(self.folder, self.episodes, self.evaluations)
+            save_policy(self.folder, self.agent.policy, self.config, self.sigma, i)
         figures = {
             "evaluation/return": float(found.returns.mean()),
             "evaluation/length": float(found.lengths.mean()),

@@ -109,7 +109,7 @@ def load_policy(
     """The policy of a run (path, unique prefix, ``@last:rl``) or a released one, by name.
 
     Raises:
-        RunError: nothing fits, it is no finished policy, or it is damaged.
+        RunError: nothing fits, there is no policy yet, or it is damaged.
     """
     found = released.find(str(spec), "rl", runs_dir)
     policy, about = load_stored(found.path)
@@ -119,15 +119,15 @@ def load_policy(
 
 
 def _warn_of_later_steps(run: Run, about: About) -> None:
-    """A run that was made longer keeps its first policy until it has come to its new end."""
+    """A run that is not finished has the policy of its last evaluation."""
     try:
         status = run.status
     except RunError:  # damaged: it says nothing
         return
-    saved = int(status.get("saved_step", 0))
-    if status.get("state") != "finished" and about.step is not None and saved > about.step:
+    step = int(status.get("step", 0))
+    if status.get("state") != "finished" and about.step is not None and step > about.step:
         _log.warning(
-            "the policy of %s is of step %d; the run has gone on to step %d, and stores what it "
-            "has learnt at its end: toolkit runs resume %s",
-            *(run.name, about.step, saved, run.path),
+            "%s is not finished: it has come to step %d, its policy is of step %d, where it was "
+            "evaluated last; where nothing trains it any more, toolkit runs resume %s goes on",
+            *(run.name, step, about.step, run.path),
         )

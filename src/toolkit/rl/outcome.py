@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from toolkit.core.run import Run
-from toolkit.rl import evaluation, figures, stored
+from toolkit.rl import evaluation, figures
 from toolkit.rl.config import RlRunConfig
 from toolkit.rl.episodes import write_returns
 from toolkit.rl.interaction import Interaction
 from toolkit.rl.protocol import reference
+from toolkit.rl.stored import save_policy
 
 _HEADLINE = ("return_mean", "return_last10", "sigma_mean", "steps_per_s", "updates_per_s")
 
@@ -24,7 +24,8 @@ def judge(task: Interaction, run: Run) -> dict[str, Any]:
     starts = _starts(config)
     found = task.evaluator(task.by_mode, starts).summary()
     sigma = _sigma(task, run)
-    _store(task, run.path, sigma)
+    learnt_from = _steps(task) if task.model_step is None else task.model_step
+    save_policy(run.path, task.agent.policy, config, sigma, learnt_from)
     write_returns(run.path, task.episodes, task.evaluations)
     _draw(config, run)
     last = [one.total for one in task.episodes[-10:]]
@@ -50,21 +51,6 @@ def _starts(config: RlRunConfig) -> range:
     """Seeds of the last evaluation: none of those that chose the policy, where they did."""
     first = config.episodes if config.monitor is not None else 0
     return range(first, first + config.final_episodes)
-
-
-def _store(task: Interaction, folder: Path, sigma: list[float]) -> None:
-    config = task.config
-    stored.save_policy(
-        folder,
-        task.agent.policy,
-        label=config.label,
-        env=config.env,
-        env_args=config.env_args,
-        hidden=config.hidden,
-        activation=config.activation,
-        sigma=sigma,
-        step=_steps(task) if task.model_step is None else task.model_step,
-    )
 
 
 def _steps(task: Interaction) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +17,7 @@ from toolkit.core.supervised import load_weights
 from toolkit.rl.agents.networks import Actor
 from toolkit.rl.agents.policy import Policy
 from toolkit.rl.agents.standardisation import Standardisation
+from toolkit.rl.config import RlRunConfig
 from toolkit.rl.environments import Spaces
 
 ABOUT = "model.json"
@@ -60,12 +60,7 @@ class About(Config):
 def save_policy(
     folder: Path,
     policy: Policy,
-    *,
-    label: str,
-    env: str,
-    env_args: Mapping[str, Any],
-    hidden: Sequence[int],
-    activation: str,
+    config: RlRunConfig,
     sigma: ArrayLike,
     step: int | None = None,
 ) -> About:
@@ -73,12 +68,8 @@ def save_policy(
 
     Args:
         folder: an existing one.
-        policy: whose actor is an :class:`Actor` of widths ``hidden``.
-        label: what tables call its configuration.
-        env: id of the environment.
-        env_args: its arguments.
-        hidden: widths of the actor.
-        activation: of the actor.
+        policy: whose actor is an :class:`Actor` as ``config`` has it.
+        config: of the run that trained it.
         sigma: (a,), deviation of exploration in actions scaled to [-1, 1].
         step: environment steps that it learnt from.
 
@@ -87,15 +78,15 @@ def save_policy(
     """
     spaces = policy.spaces
     about = About(
-        label=label,
-        env=env,
-        env_args=dict(env_args),
+        label=config.label,
+        env=config.env,
+        env_args=dict(config.env_args),
         observation_size=spaces.observation_size,
         low=tuple(spaces.low.tolist()),
         high=tuple(spaces.high.tolist()),
         time_limit=spaces.time_limit,
-        hidden=tuple(hidden),
-        activation=activation,
+        hidden=tuple(config.hidden),
+        activation=config.activation,
         squash=policy.squash,
         bounded=policy.actor.bounded,
         reach=policy.actor.reach,
@@ -132,8 +123,8 @@ def _about(folder: Path) -> About:
     try:
         return About.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        hint = f"toolkit runs resume {folder}"
-        raise RunError("there is no finished policy", where=str(folder), hint=hint) from error
+        what = "there is no policy yet: a run stores one at each of its evaluations"
+        raise RunError(what, where=str(folder), hint=f"toolkit runs resume {folder}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         what = ": ".join([*map(str, first["loc"]), first["msg"]])

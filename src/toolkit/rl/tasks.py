@@ -39,11 +39,19 @@ def build(run: Run, config: RlRunConfig, ranks: Ranks) -> Interaction:
             "%s decides nothing: backbone = %s, dispersion.kind = %s",
             *(setting, config.backbone, config.dispersion.kind),
         )
-    return make(config, run.path)
+    task = make(config, run.path)
+    if not task.evaluator.repeats():
+        _log.warning(
+            "%s does not give the same episode again for the same seed and actions: evaluations "
+            "do not start alike, and this run cannot be resumed; let it draw its random numbers "
+            "from self.np_random alone",
+            config.env,
+        )
+    return task
 
 
 def make(config: RlRunConfig, folder: Path | None = None) -> Interaction:
-    """The task of ``config``; returns, and the replay where it is mapped, go to ``folder``."""
+    """The task of ``config``; returns, policy and a memory-mapped replay go to ``folder``."""
     # torch has no other switch than one for the whole process; a run has a process of its own
     torch.set_float32_matmul_precision("medium" if config.products == "bfloat16" else "highest")
     environments = Environments(config.env, config.env_args, config.environments, config.seed)
