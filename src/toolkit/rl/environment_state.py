@@ -141,35 +141,36 @@ class Replayed:
         self._env = env
         self._seed: int | None = None
         self._random: Mapping[str, Any] | None = None  # the generator before an unseeded reset
-        self._actions: list[NDArray[np.float32]] = []
+        self._actions = bytearray()  # float32: an episode without an end may have millions
 
     def begins(self, seed: int | None) -> None:
         """Forget the episode before."""
         generator = self._env.unwrapped.np_random.bit_generator
         self._seed, self._random = seed, generator.state if seed is None else None
-        self._actions = []
+        self._actions = bytearray()
 
     def acts(self, action: NDArray[np.float32]) -> None:
         """Remember ``action``."""
-        self._actions.append(action.copy())
+        self._actions += action.astype(np.float32).tobytes()
 
     def capture(self) -> dict[str, Any]:
         """Seed or generator at the episode's reset, and its actions ``(steps, a)``."""
         size = self._env.action_space.shape
         assert size is not None, "actions are a box"
-        actions = np.array(self._actions, np.float32).reshape(-1, *size)
+        actions = np.frombuffer(bytes(self._actions), np.float32).reshape(-1, *size)
         started = {"seed": self._seed, "random": self._random}
         return {**started, "actions": actions, "holds": held(self._env)}
 
     def restore(self, state: Mapping[str, Any], episode: Episode) -> None:
         """Play the episode again, and compare what it led to."""
         self._seed, self._random = state["seed"], state["random"]
-        self._actions = [np.array(action, np.float32) for action in state["actions"]]
+        actions = np.array(state["actions"], np.float32)
+        self._actions = bytearray(actions.tobytes())
         if self._random is not None:
             self._env.unwrapped.np_random.bit_generator.state = self._random
         observation, _ = self._env.reset(seed=self._seed)
         total = 0.0
-        for action in self._actions:
+        for action in actions:
             observation, reward, *_ = self._env.step(action)
             total += float(reward)
         same = np.array_equal(np.asarray(observation, np.float32), episode.observation)

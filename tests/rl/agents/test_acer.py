@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from toolkit.core.config import load, preset_path
 from toolkit.rl.agents.acer import Acer, advantage, truncated
+from toolkit.rl.agents.agent import networks
 from toolkit.rl.config import PRESETS, RlRunConfig
 from toolkit.rl.environments import Spaces
 from toolkit.rl.replay import Trajectories
@@ -137,12 +138,12 @@ def test_unbounded_ratios_give_the_true_off_policy_value_of_a_two_state_process(
 def test_losses_move_their_own_networks_alone() -> None:
     agent = Acer(SPACES, settings("acer.penalty=0"), CPU)
     batch = drawn(agent)
-    before = {name: weights(part) for name, part in agent._networks().items()}
+    before = {name: weights(part) for name, part in networks(agent).items()}
     nothing = batch._replace(rewards=np.zeros_like(batch.rewards))
     for group in agent.optimizer.param_groups:
         group["lr"] = 0.0
     agent.update(nothing, np.random.default_rng(0))
-    after = {name: weights(part) for name, part in agent._networks().items()}
+    after = {name: weights(part) for name, part in networks(agent).items()}
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"dispersion"}
     agent.widener.param_groups[0]["lr"] = 0.0
@@ -188,8 +189,8 @@ def test_state_restores_the_coming_updates_bit_for_bit() -> None:
     other.load_state_dict(copy.deepcopy(one.state_dict()))
     for agent in (one, other):
         agent.update(batch, np.random.default_rng(1))
-    for name, part in one._networks().items():
-        assert torch.equal(weights(part), weights(other._networks()[name])), name
+    for name, part in networks(one).items():
+        assert torch.equal(weights(part), weights(networks(other)[name])), name
 
 
 def test_geometric_lengths_have_the_wanted_distribution() -> None:

@@ -12,6 +12,7 @@ from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
 from toolkit.core.config import load, preset_path
+from toolkit.rl.agents.agent import networks
 from toolkit.rl.agents.temperature import log_squashed
 from toolkit.rl.agents.twin_q import TwinQ
 from toolkit.rl.config import PRESETS, RlRunConfig
@@ -175,8 +176,8 @@ def test_state_restores_the_coming_updates_bit_for_bit(preset, critic) -> None:
     other.load_state_dict(copy.deepcopy(one.state_dict()))
     for agent in (one, other):
         agent.update(batch, np.random.default_rng(1))
-    for name, part in one._networks().items():
-        assert torch.equal(weights(part), weights(other._networks()[name])), name
+    for name, part in networks(one).items():
+        assert torch.equal(weights(part), weights(networks(other)[name])), name
 
 
 @pytest.mark.parametrize(("pull", "returns"), [(0.03, True), (0.0, False)])

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from toolkit.core import rng
-from toolkit.core.supervised import load_weights
 from toolkit.rl.agents.agent import (
     Action,
     Floats,
@@ -21,6 +20,8 @@ from toolkit.rl.agents.agent import (
     descend,
     follow,
     follower,
+    restore,
+    saved,
     widen,
 )
 from toolkit.rl.agents.dispersion import dispersion_of, log_normal
@@ -177,22 +178,14 @@ class Acer:
 
     def state_dict(self) -> dict[str, Any]:
         """Networks, optimisers and the scale of advantages."""
-        optimizers = {"optimizer": self.optimizer, "widener": self.widener}
-        state = {name: part.state_dict() for name, part in self._networks().items()}
-        state |= {name: one.state_dict() for name, one in optimizers.items() if one is not None}
-        return {**state, "mean_square": self.mean_square}
+        return {**saved(self, self._optimizers), "mean_square": self.mean_square}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what ``state_dict`` gave."""
-        for name, network in self._networks().items():
-            load_weights(network, state[name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.widener is not None:
-            self.widener.load_state_dict(state["widener"])
+        restore(self, self._optimizers, state)
         self.mean_square.copy_(state["mean_square"])
 
-    def _networks(self) -> dict[str, nn.Module]:
-        named = {"policy": self.policy, "critic": self.critic, "dispersion": self.dispersion}
-        apart: dict[str, nn.Module] = {"actor": self.actor, "target": self.target}
-        known = (self.policy.actor, self.critic)
-        return {**named, **{name: one for name, one in apart.items() if one not in known}}
+    @property
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        named = {"optimizer": self.optimizer, "widener": self.widener}
+        return {name: one for name, one in named.items() if one is not None}

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from toolkit.core.supervised import load_weights
 from toolkit.rl.agents.dispersion import dispersion_loss
 from toolkit.rl.agents.networks import Actor
 from toolkit.rl.agents.policy import Policy
@@ -50,6 +51,14 @@ class Agent(Protocol):
     actor: Actor
     dispersion: nn.Module
     length: int  # rows of a trajectory
+
+    @property
+    def critic(self) -> nn.Module:
+        """What values states, or states with actions."""
+
+    @property
+    def target(self) -> nn.Module:
+        """What gives the critic the values of what comes after: its slow copy, or itself."""
 
     def act(self, x: Floats, noise: Floats) -> Action:
         """Actions for standardised observations (N, d); ``noise`` (N, a) is standard normal."""
@@ -107,6 +116,33 @@ def follower(actor: Actor, share: float) -> Actor:
 def follow(target: nn.Module, source: nn.Module, share: float) -> None:
     """Polyak averaging: target += share · (source − target)."""
     torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), share)
+
+
+def saved(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Any]:
+    """State of all networks of ``agent`` and of ``optimizers``."""
+    parts = {**networks(agent), **optimizers}
+    return {name: part.state_dict() for name, part in parts.items()}
+
+
+def restore(
+    agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], state: Mapping[str, Any]
+) -> None:
+    """Take over what ``saved`` gave."""
+    for name, network in networks(agent).items():
+        load_weights(network, state[name])
+    for name, optimizer in optimizers.items():
+        optimizer.load_state_dict(state[name])
+
+
+def networks(agent: Agent) -> dict[str, Any]:
+    """Those of ``agent`` by name, none twice.
+
+    A policy may ask the actor that learns, and a critic be its own target.
+    """
+    named = {"policy": agent.policy, "critic": agent.critic, "dispersion": agent.dispersion}
+    apart = {"actor": agent.actor, "target": agent.target}
+    known = (agent.policy.actor, agent.critic)
+    return {**named, **{name: one for name, one in apart.items() if one not in known}}
 
 
 def averages(**figures: Tensor) -> dict[str, float]:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.core import rng
-from toolkit.core.supervised import load_weights
 from toolkit.rl.agents.agent import (
     Action,
     Floats,
@@ -20,6 +19,8 @@ from toolkit.rl.agents.agent import (
     descend,
     follow,
     follower,
+    restore,
+    saved,
     widen,
 )
 from toolkit.rl.agents.dispersion import dispersion_of, log_normal
@@ -196,22 +197,15 @@ class TwinQ:
 
     def state_dict(self) -> dict[str, Any]:
         """Networks, optimisers, temperature and the count that the delay needs."""
-        state = {name: part.state_dict() for name, part in self._networks().items()}
-        state |= {f"{name}_optimizer": one.state_dict() for name, one in self.optimizers.items()}
-        return {**state, "temperature": self.temperature.log.detach(), "updates": self.updates}
+        own = {"temperature": self.temperature.log.detach(), "updates": self.updates}
+        return {**saved(self, self._named_optimizers()), **own}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what ``state_dict`` gave."""
-        for name, network in self._networks().items():
-            load_weights(network, state[name])
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state[f"{name}_optimizer"])
+        restore(self, self._named_optimizers(), state)
         with torch.no_grad():
             self.temperature.log.copy_(state["temperature"])
         self.updates = int(state["updates"])
 
-    def _networks(self) -> dict[str, nn.Module]:
-        named = {"policy": self.policy, "critic": self.critic, "dispersion": self.dispersion}
-        apart: dict[str, nn.Module] = {"actor": self.actor, "target": self.target}
-        known = (self.policy.actor, self.critic)
-        return {**named, **{name: one for name, one in apart.items() if one not in known}}
+    def _named_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {f"{name}_optimizer": one for name, one in self.optimizers.items()}
