@@ -1,5 +1,6 @@
 """The loop: resuming is exact, stopping is clean, and each tiny task learns."""
 
+import contextlib
 import gc
 import json
 import math
@@ -249,6 +250,26 @@ def test_a_step_that_does_not_end_is_left(uninterrupted, tmp_path, monkeypatch):
         fit(path, "corridor", stay)
     run = Run.open(path)
     assert (run.status["state"], run.status["step"]) == ("interrupted", 7)
+    fit(path, "corridor")
+    assert equal(outcome(path), uninterrupted("corridor"))
+
+
+@pytest.mark.parametrize("event", [("step", 10), ("finish", 0)])
+def test_what_fails_as_it_was_broken_off_is_a_stop(event, uninterrupted, tmp_path, monkeypatch):
+    """What is raised below a call from C is lost there, as in numba's compiler."""
+    monkeypatch.setattr(stopping, "PATIENCE_S", 0.1)
+    path = new_run(tmp_path, "corridor")
+
+    def compile_kernel(*now):
+        if now == event:
+            with contextlib.suppress(InterruptedRunError):
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(60)
+            raise RuntimeError("no compiled object yet")
+
+    with pytest.raises(InterruptedRunError, match="stopped by a signal"):
+        fit(path, "corridor", compile_kernel)
+    assert Run.open(path).status["state"] == "interrupted"
     fit(path, "corridor")
     assert equal(outcome(path), uninterrupted("corridor"))
 

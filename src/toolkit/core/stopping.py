@@ -23,11 +23,14 @@ class Stopping:
     Attributes:
         number: of the signal; None as long as none came.
         phase: a step is finished if it ends soon, a save always; a finish has nothing to wait for.
+        is_left: whether something was broken off; it may fail in a way of its own then, for what is
+            raised below a call from C, as in numba's compiler, is lost there.
     """
 
     def __init__(self, interruption: Callable[[], InterruptedRunError], is_alone: bool) -> None:
         self.number: int | None = None
         self.phase: Literal["step", "save", "finish"] = "step"
+        self.is_left = False
         self._interruption, self._is_alone = interruption, is_alone
 
     @contextmanager
@@ -60,8 +63,12 @@ class Stopping:
             signal.signal(signal.SIGINT, self._before[signal.SIGINT])
             signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
         if self.phase == "finish":
-            raise self._interruption()
+            self._break_off()
 
     def _leave(self, _number: int, _frame: FrameType | None) -> None:
         if self.phase != "save":
-            raise self._interruption()
+            self._break_off()
+
+    def _break_off(self) -> None:
+        self.is_left = True
+        raise self._interruption()

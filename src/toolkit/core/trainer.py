@@ -87,6 +87,8 @@ class Trainer:
             except InterruptedRunError:
                 raise
             except Exception as error:
+                if self._stop.is_left:
+                    raise self._interruption(self._saved_step) from error
                 self._record_failure(error)
                 raise
             finally:
