@@ -1,6 +1,7 @@
-"""The loop: resuming is exact, stopping is clean, and each tiny task learns."""
+"""The loop: resuming is exact, and each tiny task learns."""
 
-import contextlib
+from __future__ import annotations
+
 import gc
 import json
 import math
@@ -8,23 +9,21 @@ import os
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import tiny_tasks
-import torch
 from tiny_tasks import TASKS, equal, fit, new_run, outcome, run_in_child
 
-from toolkit.core import checkpoint, files, stopping
+from toolkit.core import checkpoint
 from toolkit.core.errors import (
-    CancelledRunError,
     ConfigError,
     DivergedError,
-    InterruptedRunError,
     RunError,
 )
 from toolkit.core.run import Run
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 # First 20 losses of the supervised task: a refactor must not move them.
 # fmt: off
@@ -35,30 +34,6 @@ GOLDEN = [
     0.40632325, 0.48000830, 0.32524747, 0.40214568, 0.36016005,
 ]
 # fmt: on
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """As in the child processes: sums depend on how they are split."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """What each task gives when nothing disturbs it."""
-    known = {}
-
-    def of(name):
-        if name not in known:
-            path = new_run(tmp_path_factory.mktemp(name), name)
-            assert run_in_child(path, name) == 0
-            known[name] = outcome(path)
-        return known[name]
-
-    return of
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -136,142 +111,6 @@ def test_max_time_that_runs_out_at_the_end_is_an_end(tmp_path):
     path = new_run(tmp_path, "bits", steps=9)
     assert fit(path, "bits", max_time_s=9)["stopped_by"] == "done"
     assert Run.open(path).status["state"] == "finished"
-
-
-def signalling(*numbers, event="step", at=10):
-    def watch(happened, number):
-        if (happened, number) == (event, at):
-            for one in numbers:
-                os.kill(os.getpid(), one)
-
-    return watch
-
-
-@pytest.mark.parametrize(
-    ("number", "kind", "code"),
-    [(signal.SIGTERM, InterruptedRunError, 75), (signal.SIGINT, CancelledRunError, 130)],
-)
-def test_a_signal_saves_and_leaves(number, kind, code, uninterrupted, tmp_path):
-    path, handler = new_run(tmp_path, "corridor"), signal.getsignal(number)
-    with pytest.raises(kind) as caught:
-        fit(path, "corridor", signalling(number))
-    run = Run.open(path)
-    assert type(caught.value) is kind and caught.value.exit_code == code
-    assert str(path) in caught.value.hint
-    assert (run.status["state"], run.status["step"]) == ("interrupted", 11)
-    assert checkpoint.steps(run.checkpoints)[-1] == 11
-    assert signal.getsignal(number) is handler
-    fit(path, "corridor")
-    assert equal(outcome(path), uninterrupted("corridor"))
-
-
-@pytest.mark.parametrize(
-    ("first", "kind"), [(signal.SIGTERM, InterruptedRunError), (signal.SIGINT, CancelledRunError)]
-)
-def test_a_second_termination_does_not_keep_it_from_saving(first, kind, tmp_path, monkeypatch):
-    """A service manager's and a sweep's come together, the later one perhaps in the save."""
-    path, synced = new_run(tmp_path, "corridor"), os.fsync
-
-    def terminate(descriptor):
-        os.kill(os.getpid(), signal.SIGTERM)
-        synced(descriptor)
-
-    def watch(event, number):
-        if (event, number) == ("step", 10):
-            os.kill(os.getpid(), first)
-            os.kill(os.getpid(), signal.SIGTERM)
-            monkeypatch.setattr(files.os, "fsync", terminate)
-
-    with pytest.raises(kind) as caught:
-        fit(path, "corridor", watch)
-    assert type(caught.value) is kind
-    assert checkpoint.load_newest(path / "checkpoints")[0] == 11
-
-
-@pytest.fixture
-def at_a_keyboard():
-    """Interrupts are heard, which what a shell started in the background ignores."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("at_a_keyboard")
-def test_a_second_interrupt_leaves_at_once(uninterrupted, tmp_path):
-    path = new_run(tmp_path, "corridor")
-    with pytest.raises(KeyboardInterrupt):
-        fit(path, "corridor", signalling(signal.SIGINT, signal.SIGINT))
-    assert checkpoint.steps(path / "checkpoints") == [7]
-    fit(path, "corridor")
-    assert equal(outcome(path), uninterrupted("corridor"))
-
-
-@pytest.mark.usefixtures("at_a_keyboard")
-def test_a_second_interrupt_while_saving_does_no_damage(uninterrupted, tmp_path, monkeypatch):
-    path, synced = new_run(tmp_path, "corridor"), os.fsync
-
-    def interrupt(descriptor):
-        os.kill(os.getpid(), signal.SIGINT)
-        synced(descriptor)
-
-    def watch(event, number):
-        if (event, number) == ("step", 10):
-            os.kill(os.getpid(), signal.SIGINT)
-            monkeypatch.setattr(files.os, "fsync", interrupt)
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(path, "corridor", watch)
-    monkeypatch.setattr(files.os, "fsync", synced)
-    assert checkpoint.load_newest(path / "checkpoints")[0] == 7
-    fit(path, "corridor")
-    assert equal(outcome(path), uninterrupted("corridor"))
-
-
-def test_a_signal_in_the_ending_does_not_wait_for_it(uninterrupted, tmp_path):
-    path = new_run(tmp_path, "corridor")
-    with pytest.raises(InterruptedRunError):
-        fit(path, "corridor", signalling(signal.SIGTERM, event="finish", at=0))
-    assert Run.open(path).result is None
-    assert Run.open(path).status["state"] == "interrupted"
-    fit(path, "corridor")
-    assert equal(outcome(path), uninterrupted("corridor"))
-
-
-def test_a_step_that_does_not_end_is_left(uninterrupted, tmp_path, monkeypatch):
-    monkeypatch.setattr(stopping, "PATIENCE_S", 0.1)
-    path = new_run(tmp_path, "corridor")
-
-    def stay(event, number):
-        if (event, number) == ("step", 10):
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(60)
-
-    with pytest.raises(InterruptedRunError, match="after step 7"):
-        fit(path, "corridor", stay)
-    run = Run.open(path)
-    assert (run.status["state"], run.status["step"]) == ("interrupted", 7)
-    fit(path, "corridor")
-    assert equal(outcome(path), uninterrupted("corridor"))
-
-
-@pytest.mark.parametrize("event", [("step", 10), ("finish", 0)])
-def test_what_fails_as_it_was_broken_off_is_a_stop(event, uninterrupted, tmp_path, monkeypatch):
-    """What is raised below a call from C is lost there, as in numba's compiler."""
-    monkeypatch.setattr(stopping, "PATIENCE_S", 0.1)
-    path = new_run(tmp_path, "corridor")
-
-    def compile_kernel(*now):
-        if now == event:
-            with contextlib.suppress(InterruptedRunError):
-                os.kill(os.getpid(), signal.SIGTERM)
-                time.sleep(60)
-            raise RuntimeError("no compiled object yet")
-
-    with pytest.raises(InterruptedRunError, match="stopped by a signal"):
-        fit(path, "corridor", compile_kernel)
-    assert Run.open(path).status["state"] == "interrupted"
-    fit(path, "corridor")
-    assert equal(outcome(path), uninterrupted("corridor"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -119,7 +119,7 @@ def load_policy(
 
 
 def _warn_of_later_steps(run: Run, about: About) -> None:
-    """A run that is not finished has the policy of its last evaluation."""
+    """A run that is not finished has a policy of before: of its last evaluation, or its best."""
     try:
         status = run.status
     except RunError:  # damaged: it says nothing
@@ -127,7 +127,7 @@ def _warn_of_later_steps(run: Run, about: About) -> None:
     step = int(status.get("step", 0))
     if status.get("state") != "finished" and about.step is not None and step > about.step:
         _log.warning(
-            "%s is not finished: it has come to step %d, its policy is of step %d, where it was "
-            "evaluated last; where nothing trains it any more, toolkit runs resume %s goes on",
+            "%s is not finished: it has come to step %d, its policy is of step %d; "
+            "where nothing trains it any more, toolkit runs resume %s goes on",
             *(run.name, step, about.step, run.path),
         )
